@@ -7,6 +7,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/bf16/units.h"
+#include "kernels/cpu.h"
 #include "kernels/onednn/onednn_call.h"
 #include "kernels/onednn/onednn_inv1x1.h"
 
@@ -16,6 +17,8 @@ struct product_shape {
     describe_fn describe;
     dnnl_dims_t x, weights, y; // N C H W, O I H W; y of an inner product is N C
     int y_dimensions;
+    // Of x, weights and dy as they are multiplied; of dx; of y.
+    enum gb_type operand, dx_type, y_type;
     dnnl_dims_t strides, padding;
     enum gb_activation activation;
     bool scaled; // also create a forward primitive with a scale
@@ -27,6 +30,7 @@ enum {
     PLAIN_FORWARD,
     SCALED_FORWARD,
     DATA,
+    DATA_SUMS,    // with dx in floats, for an epilogue that rounds it to bf16
     DATA_REORDER, // packed weights into the layout that the data gradient reads
     WEIGHTS,
     WEIGHTS_REORDER, // the weight gradient into the packed layout
@@ -36,10 +40,12 @@ enum {
 struct product {
     struct executor executor;
     const struct gb_backend *fallback; // for Adam and the epilogues' gradients
+    enum gb_type operand;              // of x, weights and dy
     size_t packed_floats, own_bytes;   // own: the larger of the gradients' layouts of weights
     // Offsets in scratch, in bytes, in this order: a copy of x at 0; a copy of y; weights in a
-    // gradient's own layout; in the packed layout; the primitive's scratchpad; the fallback's part.
-    size_t y_at, own_at, packed_at, scratchpad_at, rest_at;
+    // gradient's own layout; the gradient in the packed layout; the input of an epilogue, widened;
+    // the primitive's scratchpad; the fallback's part.
+    size_t y_at, own_at, packed_at, input_at, scratchpad_at, rest_at;
     float zero_bias[];
 };
 
@@ -59,7 +65,7 @@ static dnnl_status_t append_activation(dnnl_post_ops_t operations, enum gb_activ
 
 static dnnl_status_t append_scale(dnnl_post_ops_t operations, dnnl_dim_t channels) {
     struct layout scale = {0};
-    DNNL_TRY(layout_make(&scale, 4, (dnnl_dims_t){1, channels, 1, 1}, dnnl_nchw));
+    DNNL_TRY(layout_make(&scale, dnnl_f32, 4, (dnnl_dims_t){1, channels, 1, 1}, dnnl_nchw));
     dnnl_status_t status =
         gb_dnnl.post_ops_append_binary(operations, dnnl_binary_mul, layout_of(&scale));
     layout_free(&scale);
@@ -94,20 +100,22 @@ static const int reorder_names[] = {DNNL_ARG_FROM, DNNL_ARG_TO, 0};
 struct builder {
     struct product *product;
     const struct product_shape *shape;
-    struct layout x, y, bias, any_weights, plain_weights;
+    struct layout x, dx, y, dy, bias, any_weights, any_gradient, plain_weights;
+    struct layout sums;               // dx in floats
+    struct layout packed_floats;      // the elements of `packed` as floats; unused where they are
     dnnl_primitive_attr_t attributes; // without an epilogue
     dnnl_primitive_desc_t forward, data, weights;
-    layout_view packed; // as `forward` has it
+    layout_view packed, gradient; // as `forward` has it; the same in floats
 };
 
-static dnnl_status_t describe(const struct builder *m, enum direction direction,
+static dnnl_status_t describe(const struct builder *m, enum direction direction, layout_view source,
                               layout_view weights, const_dnnl_primitive_attr_t attributes,
                               dnnl_primitive_desc_t *descriptor) {
     struct primitive_spec spec = {.direction = direction,
-                                  .source = layout_of(&m->x),
+                                  .source = source,
                                   .weights = weights,
                                   .bias = direction == FORWARD ? layout_of(&m->bias) : NULL,
-                                  .destination = layout_of(&m->y),
+                                  .destination = layout_of(direction == FORWARD ? &m->y : &m->dy),
                                   .attributes = attributes,
                                   .forward = direction == FORWARD ? NULL : m->forward};
     memcpy(spec.strides, m->shape->strides, sizeof spec.strides);
@@ -122,7 +130,7 @@ static dnnl_status_t make_forward(struct builder *m, bool scaled, layout_view we
     if (status == dnnl_success)
         status = set_epilogue(attributes, m->shape, scaled);
     if (status == dnnl_success)
-        status = describe(m, FORWARD, weights, attributes, descriptor);
+        status = describe(m, FORWARD, layout_of(&m->x), weights, attributes, descriptor);
     if (status == dnnl_success)
         status = gb_onednn_call_make(
             &m->product->executor.calls[scaled ? SCALED_FORWARD : PLAIN_FORWARD], *descriptor,
@@ -151,16 +159,28 @@ static dnnl_status_t make_reorder(struct call *call, layout_view from, layout_vi
 }
 
 static dnnl_status_t make_packing(struct builder *m) {
-    layout_view plain = layout_of(&m->plain_weights);
-    DNNL_TRY(make_reorder(&m->product->executor.calls[PACK], plain, m->packed, NULL));
-    return make_reorder(&m->product->executor.calls[UNPACK], m->packed, plain, NULL);
+    layout_view plain = layout_of(&m->plain_weights), packed = m->gradient;
+    DNNL_TRY(make_reorder(&m->product->executor.calls[PACK], plain, packed, NULL));
+    return make_reorder(&m->product->executor.calls[UNPACK], packed, plain, NULL);
+}
+
+static dnnl_status_t make_data_sums(struct builder *m, layout_view weights) {
+    dnnl_primitive_desc_t descriptor = NULL;
+    DNNL_TRY(describe(m, BACKWARD_DATA, layout_of(&m->sums), weights, m->attributes, &descriptor));
+    dnnl_status_t status =
+        gb_onednn_call_make(&m->product->executor.calls[DATA_SUMS], descriptor, data_names);
+    gb_dnnl.primitive_desc_destroy(descriptor);
+    return status;
 }
 
 static dnnl_status_t make_data(struct builder *m) {
     struct product *p = m->product;
-    DNNL_TRY(describe(m, BACKWARD_DATA, layout_of(&m->any_weights), m->attributes, &m->data));
+    DNNL_TRY(describe(m, BACKWARD_DATA, layout_of(&m->dx), layout_of(&m->any_weights),
+                      m->attributes, &m->data));
     DNNL_TRY(gb_onednn_call_make(&p->executor.calls[DATA], m->data, data_names));
     layout_view own = gb_dnnl.primitive_desc_query_md(m->data, dnnl_query_weights_md, 0);
+    if (m->shape->dx_type != GB_F32)
+        DNNL_TRY(make_data_sums(m, own));
     p->own_bytes = gb_max_size(p->own_bytes, layout_bytes(own));
     return gb_dnnl.memory_desc_equal(m->packed, own)
                ? dnnl_success
@@ -169,30 +189,74 @@ static dnnl_status_t make_data(struct builder *m) {
 
 static dnnl_status_t make_weights(struct builder *m) {
     struct product *p = m->product;
-    DNNL_TRY(describe(m, BACKWARD_WEIGHTS, layout_of(&m->any_weights), m->attributes, &m->weights));
+    DNNL_TRY(describe(m, BACKWARD_WEIGHTS, layout_of(&m->x), layout_of(&m->any_gradient),
+                      m->attributes, &m->weights));
     DNNL_TRY(gb_onednn_call_make(&p->executor.calls[WEIGHTS], m->weights, weights_names));
     layout_view own = gb_dnnl.primitive_desc_query_md(m->weights, dnnl_query_diff_weights_md, 0);
     p->own_bytes = gb_max_size(p->own_bytes, layout_bytes(own));
-    return gb_dnnl.memory_desc_equal(m->packed, own)
+    layout_view packed = m->gradient;
+    return gb_dnnl.memory_desc_equal(packed, own)
                ? dnnl_success
-               : make_reorder(&p->executor.calls[WEIGHTS_REORDER], own, m->packed, m->attributes);
+               : make_reorder(&p->executor.calls[WEIGHTS_REORDER], own, packed, m->attributes);
+}
+
+static dnnl_data_type_t data_type(enum gb_type type) {
+    return type == GB_BF16 ? dnnl_bf16 : dnnl_f32;
 }
 
 static dnnl_status_t make_layouts(struct builder *m) {
     const struct product_shape *s = m->shape;
-    DNNL_TRY(layout_make(&m->x, 4, s->x, dnnl_nhwc));
-    DNNL_TRY(layout_make(&m->y, s->y_dimensions, s->y, s->y_dimensions == 2 ? dnnl_nc : dnnl_nhwc));
-    DNNL_TRY(layout_make(&m->bias, 1, (dnnl_dims_t){s->y[1]}, dnnl_x));
-    DNNL_TRY(layout_make(&m->any_weights, 4, s->weights, dnnl_format_tag_any));
-    return layout_make(&m->plain_weights, 4, s->weights, dnnl_oihw);
+    const dnnl_data_type_t operand = data_type(s->operand);
+    const dnnl_format_tag_t y_tag = s->y_dimensions == 2 ? dnnl_nc : dnnl_nhwc;
+    DNNL_TRY(layout_make(&m->x, operand, 4, s->x, dnnl_nhwc));
+    DNNL_TRY(layout_make(&m->dx, data_type(s->dx_type), 4, s->x, dnnl_nhwc));
+    DNNL_TRY(layout_make(&m->sums, dnnl_f32, 4, s->x, dnnl_nhwc));
+    DNNL_TRY(layout_make(&m->y, data_type(s->y_type), s->y_dimensions, s->y, y_tag));
+    DNNL_TRY(layout_make(&m->dy, operand, s->y_dimensions, s->y, y_tag));
+    DNNL_TRY(layout_make(&m->bias, dnnl_f32, 1, (dnnl_dims_t){s->y[1]}, dnnl_x));
+    DNNL_TRY(layout_make(&m->any_weights, operand, 4, s->weights, dnnl_format_tag_any));
+    DNNL_TRY(layout_make(&m->any_gradient, dnnl_f32, 4, s->weights, dnnl_format_tag_any));
+    return layout_make(&m->plain_weights, dnnl_f32, 4, s->weights, dnnl_oihw);
+}
+
+// The packed layout in floats. Neither version lets a caller change a descriptor's type, so the tag
+// that describes the packed weights is looked for. dnnl_unimplemented: there is none.
+static dnnl_status_t make_packed_floats(struct builder *m) {
+    const dnnl_data_type_t operand = data_type(m->shape->operand);
+    m->gradient = m->packed;
+    if (operand == dnnl_f32)
+        return dnnl_success;
+    for (int tag = dnnl_format_tag_any + 1; tag < dnnl_format_tag_last; tag++) {
+        struct layout layout = {0};
+        if (layout_make(&layout, operand, 4, m->shape->weights, (dnnl_format_tag_t)tag) !=
+            dnnl_success)
+            continue; // of other dimensions
+        const bool found = gb_dnnl.memory_desc_equal(layout_of(&layout), m->packed);
+        layout_free(&layout);
+        if (found) {
+            DNNL_TRY(layout_make(&m->packed_floats, dnnl_f32, 4, m->shape->weights,
+                                 (dnnl_format_tag_t)tag));
+            m->gradient = layout_of(&m->packed_floats);
+            return dnnl_success;
+        }
+    }
+    return dnnl_unimplemented;
+}
+
+static bool has_call(const struct product *p, int call) {
+    return p->executor.calls[call].primitive != NULL;
 }
 
 static void divide_scratch(struct builder *m) {
     struct product *p = m->product;
-    p->y_at = aligned(layout_bytes(layout_of(&m->x)));
-    p->own_at = p->y_at + aligned(layout_bytes(layout_of(&m->y)));
+    const size_t x_bytes = layout_bytes(layout_of(&m->sums)); // floats: the largest of its types
+    const size_t y_bytes =
+        gb_max_size(layout_bytes(layout_of(&m->y)), layout_bytes(layout_of(&m->dy)));
+    p->y_at = aligned(x_bytes);
+    p->own_at = p->y_at + aligned(y_bytes);
     p->packed_at = p->own_at + aligned(p->own_bytes);
-    p->scratchpad_at = p->packed_at + aligned(p->packed_floats * sizeof(float));
+    p->input_at = p->packed_at + aligned(p->packed_floats * sizeof(float));
+    p->scratchpad_at = p->input_at + (has_call(p, DATA_SUMS) ? aligned(x_bytes) : 0);
     p->rest_at = p->scratchpad_at + aligned(gb_onednn_scratchpad_bytes(&p->executor));
 }
 
@@ -204,16 +268,27 @@ static dnnl_status_t make_primitives(struct builder *m) {
     m->packed = gb_dnnl.primitive_desc_query_md(m->forward, dnnl_query_weights_md, 0);
     if (m->shape->scaled)
         DNNL_TRY(make_scaled_forward(m));
+    DNNL_TRY(make_packed_floats(m));
     DNNL_TRY(make_packing(m));
     DNNL_TRY(make_data(m));
     DNNL_TRY(make_weights(m));
-    p->packed_floats = layout_bytes(m->packed) / sizeof(float);
+    p->operand = m->shape->operand;
+    p->packed_floats = layout_bytes(m->gradient) / sizeof(float);
     divide_scratch(m);
     return dnnl_success;
 }
 
 static void builder_free(struct builder *m) {
-    struct layout *layouts[] = {&m->x, &m->y, &m->bias, &m->any_weights, &m->plain_weights};
+    struct layout *layouts[] = {&m->x,
+                                &m->dx,
+                                &m->y,
+                                &m->dy,
+                                &m->bias,
+                                &m->any_weights,
+                                &m->sums,
+                                &m->any_gradient,
+                                &m->plain_weights,
+                                &m->packed_floats};
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
         layout_free(layouts[i]);
     dnnl_primitive_desc_t descriptors[] = {m->forward, m->data, m->weights};
@@ -236,12 +311,8 @@ static dnnl_status_t product_make(const struct product_shape *shape, int threads
                           build_product, shape, library);
 }
 
-static bool has_call(const struct product *p, int call) {
-    return p->executor.calls[call].primitive != NULL;
-}
-
-static void reorder(const struct product *p, const struct gb_exec *exec, int call,
-                    const float *from, float *to) {
+static void reorder(const struct product *p, const struct gb_exec *exec, int call, const void *from,
+                    void *to) {
     double start = gb_onednn_reorder_start(exec);
     RUN(&p->executor, call, gb_scratch(exec, p->scratchpad_at), from, to);
     gb_onednn_reorder_end(exec, start);
@@ -251,7 +322,7 @@ static void product_forward(const struct product *p, const struct gb_exec *exec,
                             const struct gb_tensor *x, const void *packed,
                             const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
     const float *bias = epilogue->bias ? epilogue->bias : p->zero_bias, *scale = epilogue->scale;
-    const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
+    const void *input = gb_onednn_dense_input(exec, x, p->operand, exec->scratch);
     struct gb_tensor output = gb_onednn_dense_output(y, gb_scratch(exec, p->y_at));
     RUN(&p->executor, scale ? SCALED_FORWARD : PLAIN_FORWARD, gb_scratch(exec, p->scratchpad_at),
         input, packed, bias, output.data, scale);
@@ -261,20 +332,21 @@ static void product_forward(const struct product *p, const struct gb_exec *exec,
 static void product_data(const struct product *p, const struct gb_exec *exec,
                          const struct gb_tensor *dy, const void *packed,
                          const struct gb_tensor *dx) {
-    const float *input = gb_onednn_dense_input(exec, dy, gb_scratch(exec, p->y_at)),
-                *weights = packed;
+    const void *input = gb_onednn_dense_input(exec, dy, p->operand, gb_scratch(exec, p->y_at)),
+               *weights = packed;
     if (has_call(p, DATA_REORDER)) {
         reorder(p, exec, DATA_REORDER, packed, gb_scratch(exec, p->own_at));
         weights = gb_scratch(exec, p->own_at);
     }
-    RUN(&p->executor, DATA, gb_scratch(exec, p->scratchpad_at), input, weights, dx->data);
+    const int call = has_call(p, DATA_SUMS) && dx->type == GB_F32 ? DATA_SUMS : DATA;
+    RUN(&p->executor, call, gb_scratch(exec, p->scratchpad_at), input, weights, dx->data);
 }
 
 static void product_weights(const struct product *p, const struct gb_exec *exec,
                             const struct gb_tensor *x, const struct gb_tensor *dy, float *d_packed,
                             const struct gb_adam_target *update) {
-    const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
-    const float *gradient = gb_onednn_dense_input(exec, dy, gb_scratch(exec, p->y_at));
+    const void *input = gb_onednn_dense_input(exec, x, p->operand, exec->scratch);
+    const void *gradient = gb_onednn_dense_input(exec, dy, p->operand, gb_scratch(exec, p->y_at));
     float *packed = update ? gb_scratch(exec, p->packed_at) : d_packed;
     float *own = has_call(p, WEIGHTS_REORDER) ? gb_scratch(exec, p->own_at) : packed;
     RUN(&p->executor, WEIGHTS, gb_scratch(exec, p->scratchpad_at), input, gradient, own);
@@ -302,8 +374,6 @@ static struct gb_conv_choice choice_of(const struct gb_conv_plan *plan, int call
 
 static enum gb_status conv_plan(const struct gb_backend *backend, const struct gb_conv_problem *p,
                                 int threads, struct gb_conv_plan *plan) {
-    if (p->format != GB_FLOATS)
-        return gb_bf16_conv_plan(backend, p, threads, plan);
     GB_TRY(gb_onednn_load());
     GB_TRY(gb_problem_check(&gb_conv_operation, p));
     const int out_h = gb_conv_out_h(p), out_w = gb_conv_out_w(p);
@@ -312,12 +382,18 @@ static enum gb_status conv_plan(const struct gb_backend *backend, const struct g
                                         .weights = {p->k, p->c, p->kernel_h, p->kernel_w},
                                         .y = {p->n, p->k, out_h, out_w},
                                         .y_dimensions = 4,
+                                        .operand = gb_precision(p->format),
+                                        .dx_type = gb_x_type(p->format),
+                                        .y_type = gb_y_type(p->format),
                                         .strides = {p->stride_h, p->stride_w},
                                         .padding = {p->pad_h, p->pad_w},
                                         .activation = p->activation,
                                         .scaled = true};
     void *library;
-    GB_TRY(gb_onednn_planned(product_make(&shape, threads, &library), &gb_conv_operation, p));
+    dnnl_status_t status = product_make(&shape, threads, &library);
+    if (status == dnnl_unimplemented && shape.operand == GB_BF16)
+        return gb_bf16_conv_plan(backend, p, threads, plan);
+    GB_TRY(gb_onednn_planned(status, &gb_conv_operation, p));
     struct product *product = library;
     product->fallback = backend->fallback;
     const struct gb_tensor x = gb_dense(NULL, p->n, p->h, p->w, p->c);
@@ -365,16 +441,24 @@ static void conv_backward_data(const struct gb_conv_plan *plan, const struct gb_
     assert(gb_conv_operands_fit(plan, exec, dx, dy));
     assert(gb_conv_input_epilogue_fits(e, dx));
     const struct product *p = plan->backend_data;
-    const struct gb_tensor made = gb_onednn_dense_output(dx, exec->scratch);
+    struct gb_tensor made = gb_onednn_dense_output(dx, exec->scratch);
+    if (e && dx->type == GB_BF16) // rounded once, by the epilogue
+        made = gb_dense(exec->scratch, dx->n, dx->h, dx->w, dx->c);
     product_data(p, exec, dy, packed, &made);
     if (!e) {
         gb_onednn_copy_out(exec, &made, dx);
         return;
     }
+    struct gb_tensor x = *e->x;
+    if (x.type != made.type) {
+        void *room = gb_scratch(exec, p->input_at);
+        gb_onednn_dense_input(exec, e->x, made.type, room);
+        x = gb_dense(room, x.n, x.h, x.w, x.c);
+    }
     struct gb_exec rest = *exec; // after `made`
     rest.scratch = gb_scratch(exec, p->rest_at);
     rest.scratch_bytes -= p->rest_at;
-    p->fallback->epilogue_backward(&rest, e->activation, &made, e->x, e->scale, dx, e->d_bias,
+    p->fallback->epilogue_backward(&rest, e->activation, &made, &x, e->scale, dx, e->d_bias,
                                    e->d_log_scale);
 }
 
@@ -391,8 +475,6 @@ static void conv_backward_weights(const struct gb_conv_plan *plan, const struct 
 
 static enum gb_status fc_plan(const struct gb_backend *backend, const struct gb_fc_problem *p,
                               int threads, struct gb_fc_plan *plan) {
-    if (p->bf16)
-        return gb_bf16_fc_plan(backend, p, threads, plan);
     GB_TRY(gb_onednn_load());
     GB_TRY(gb_problem_check(&gb_fc_operation, p));
     const struct product_shape shape = {.describe = describe_inner_product,
@@ -400,9 +482,15 @@ static enum gb_status fc_plan(const struct gb_backend *backend, const struct gb_
                                         .weights = {p->k, p->c, p->h, p->w},
                                         .y = {p->n, p->k},
                                         .y_dimensions = 2,
+                                        .operand = p->bf16 ? GB_BF16 : GB_F32,
+                                        .dx_type = GB_F32,
+                                        .y_type = GB_F32,
                                         .activation = p->activation};
     void *library;
-    GB_TRY(gb_onednn_planned(product_make(&shape, threads, &library), &gb_fc_operation, p));
+    dnnl_status_t status = product_make(&shape, threads, &library);
+    if (status == dnnl_unimplemented && shape.operand == GB_BF16)
+        return gb_bf16_fc_plan(backend, p, threads, plan);
+    GB_TRY(gb_onednn_planned(status, &gb_fc_operation, p));
     struct product *product = library;
     product->fallback = backend->fallback;
     *plan = (struct gb_fc_plan){.problem = *p,
@@ -500,8 +588,8 @@ static void divide_resize_scratch(struct resize_builder *m) {
 
 static dnnl_status_t make_resize_primitives(struct resize_builder *m) {
     const struct resize_shape *s = m->shape;
-    DNNL_TRY(layout_make(&m->x, 4, s->x, dnnl_nhwc));
-    DNNL_TRY(layout_make(&m->y, 4, s->y, dnnl_nhwc));
+    DNNL_TRY(layout_make(&m->x, dnnl_f32, 4, s->x, dnnl_nhwc));
+    DNNL_TRY(layout_make(&m->y, dnnl_f32, 4, s->y, dnnl_nhwc));
     DNNL_TRY(gb_onednn_attributes_make(&m->attributes));
     struct primitive_spec spec = {.direction = FORWARD,
                                   .source = layout_of(&m->x),
@@ -550,7 +638,7 @@ static enum gb_status resize_plan(const struct resize_shape *shape, int threads,
 // Upsampling has no workspace: the last operand of a run is not used.
 static void resize_forward(const struct resize *r, const struct gb_exec *exec,
                            const struct gb_tensor *x, const struct gb_tensor *y) {
-    const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
+    const void *input = gb_onednn_dense_input(exec, x, GB_F32, exec->scratch);
     const struct gb_tensor made = gb_onednn_dense_output(y, gb_scratch(exec, r->y_at));
     RUN(&r->executor, RESIZE_FORWARD, gb_scratch(exec, r->scratchpad_at), input, made.data,
         gb_scratch(exec, r->workspace_at));
@@ -559,7 +647,7 @@ static void resize_forward(const struct resize *r, const struct gb_exec *exec,
 
 static void resize_backward(const struct resize *r, const struct gb_exec *exec,
                             const struct gb_tensor *dy, const struct gb_tensor *dx) {
-    const float *input = gb_onednn_dense_input(exec, dy, gb_scratch(exec, r->y_at));
+    const void *input = gb_onednn_dense_input(exec, dy, GB_F32, gb_scratch(exec, r->y_at));
     const struct gb_tensor made = gb_onednn_dense_output(dx, exec->scratch);
     RUN(&r->executor, RESIZE_BACKWARD, gb_scratch(exec, r->scratchpad_at), input, made.data,
         gb_scratch(exec, r->workspace_at));
@@ -644,6 +732,9 @@ void gb_onednn_overlay(struct gb_backend *table) {
     table->library = gb_onednn_name;
     table->load = gb_onednn_load;
     table->check = gb_onednn_check;
+    table->precisions = 1u << GB_F32;
+    if (gb_cpu_has(offsetof(struct gb_cpu, avx512)))
+        table->precisions |= 1u << GB_BF16;
     table->conv_plan = conv_plan;
     table->fc_plan = fc_plan;
     table->conv_plan_free = conv_plan_free;

@@ -13,6 +13,10 @@
 // have the layout that the forward primitive prefers; a gradient that prefers another reorders
 // them. Both count as reordering (gb_exec.reorder_seconds).
 //
+// bf16 operands are bf16 tensors with float sums; the packed layout holds the high halves of split
+// weights, and gradients and moments take its order of elements in floats. What oneDNN cannot plan
+// in bf16 goes to the unit of the fallback (kernels/bf16/units.h).
+//
 // Bias, scale and activation are fused forward. oneDNN fuses nothing backward: the input's epilogue
 // and Adam's update follow the primitive, by the fallback's kernels.
 #ifndef GB_ONEDNN_H

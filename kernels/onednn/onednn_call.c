@@ -168,18 +168,38 @@ static bool is_dense(const struct gb_tensor *t) {
            (t->n == 1 || t->image == t->h * row);
 }
 
+static void *pixel(const struct gb_tensor *t, int n, int i, int j) {
+    return gb_advance(t, n * t->image + i * t->row + j * t->pixel);
+}
+
 struct copy {
     const struct gb_tensor *from, *to;
 };
 
+// Values of a pixel's channels, to elements of the other type.
+static void round_values(const float *from, int count, gb_bf16 *to) {
+    for (int c = 0; c < count; c++)
+        to[c] = gb_bf16_round(from[c]);
+}
+static void widen_values(const gb_bf16 *from, int count, float *to) {
+    for (int c = 0; c < count; c++)
+        to[c] = gb_bf16_value(from[c]);
+}
+
 static void copy_rows(void *argument, int rank, int size) {
     const struct copy *copy = argument;
-    const struct gb_tensor *t = copy->from;
+    const struct gb_tensor *t = copy->from, *to = copy->to;
+    const size_t bytes = (size_t)t->c * gb_type_bytes(t->type);
     struct gb_range rows = gb_partition((size_t)t->n * (size_t)t->h, rank, size);
     for (size_t row = rows.begin; row < rows.end; row++) {
         int n = (int)(row / (size_t)t->h), i = (int)(row % (size_t)t->h);
         for (int j = 0; j < t->w; j++)
-            memcpy(gb_at(copy->to, n, i, j), gb_at(t, n, i, j), (size_t)t->c * sizeof(float));
+            if (t->type == to->type)
+                memcpy(pixel(to, n, i, j), pixel(t, n, i, j), bytes);
+            else if (t->type == GB_F32)
+                round_values(gb_at(t, n, i, j), t->c, gb_bf16_at(to, n, i, j));
+            else
+                widen_values(gb_bf16_at(t, n, i, j), t->c, gb_at(to, n, i, j));
     }
 }
 
@@ -191,17 +211,18 @@ static void copy_view(const struct gb_exec *exec, const struct gb_tensor *from,
     gb_onednn_reorder_end(exec, start);
 }
 
-const float *gb_onednn_dense_input(const struct gb_exec *exec, const struct gb_tensor *view,
-                                   void *room) {
-    if (is_dense(view))
+const void *gb_onednn_dense_input(const struct gb_exec *exec, const struct gb_tensor *view,
+                                  enum gb_type type, void *room) {
+    if (is_dense(view) && view->type == type)
         return view->data;
-    struct gb_tensor dense = gb_dense(room, view->n, view->h, view->w, view->c);
+    struct gb_tensor dense = gb_dense_of(type, room, view->n, view->h, view->w, view->c);
     copy_view(exec, view, &dense);
     return room;
 }
 
 struct gb_tensor gb_onednn_dense_output(const struct gb_tensor *view, void *room) {
-    return gb_dense(is_dense(view) ? view->data : room, view->n, view->h, view->w, view->c);
+    return gb_dense_of(view->type, is_dense(view) ? view->data : room, view->n, view->h, view->w,
+                       view->c);
 }
 
 void gb_onednn_copy_out(const struct gb_exec *exec, const struct gb_tensor *made,

@@ -25,7 +25,7 @@ static inline size_t layout_bytes(layout_view layout) {
 
 // ---- A primitive with its operands ----
 
-enum { MAX_OPERANDS = 5, MAX_CALLS = 8 };
+enum { MAX_OPERANDS = 5, MAX_CALLS = 9 };
 
 struct call {
     dnnl_primitive_t primitive; // NULL: none
@@ -72,9 +72,10 @@ enum gb_status gb_onednn_check(void);
 double gb_onednn_reorder_start(const struct gb_exec *exec);
 void gb_onednn_reorder_end(const struct gb_exec *exec, double start);
 
-// The dense data of an input: the view's own, or a copy in `room`.
-const float *gb_onednn_dense_input(const struct gb_exec *exec, const struct gb_tensor *view,
-                                   void *room);
+// The dense data of an input as elements of `type`: the view's own, or a copy in `room`, rounded or
+// widened where the view has other elements.
+const void *gb_onednn_dense_input(const struct gb_exec *exec, const struct gb_tensor *view,
+                                  enum gb_type type, void *room);
 // Where oneDNN writes an output: the view itself if it is dense, otherwise `room`, from which
 // gb_onednn_copy_out copies.
 struct gb_tensor gb_onednn_dense_output(const struct gb_tensor *view, void *room);

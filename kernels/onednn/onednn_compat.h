@@ -29,7 +29,7 @@ union operation {
 };
 #endif
 
-// An owned memory descriptor of float32; a zeroed one may be freed.
+// An owned memory descriptor; a zeroed one may be freed.
 struct layout {
     dnnl_memory_desc_t descriptor;
 };
@@ -54,10 +54,10 @@ typedef dnnl_status_t (*describe_fn)(dnnl_engine_t engine, struct primitive_spec
 
 #if DNNL_VERSION_MAJOR >= 3
 
-static inline dnnl_status_t layout_make(struct layout *layout, int dimensions,
-                                        const dnnl_dims_t sizes, dnnl_format_tag_t tag) {
-    return gb_dnnl.memory_desc_create_with_tag(&layout->descriptor, dimensions, sizes, dnnl_f32,
-                                               tag);
+static inline dnnl_status_t layout_make(struct layout *layout, dnnl_data_type_t type,
+                                        int dimensions, const dnnl_dims_t sizes,
+                                        dnnl_format_tag_t tag) {
+    return gb_dnnl.memory_desc_create_with_tag(&layout->descriptor, dimensions, sizes, type, tag);
 }
 
 static inline layout_view layout_of(const struct layout *layout) {
@@ -83,9 +83,10 @@ static const dnnl_dims_t undilated = {0};
 
 #else
 
-static inline dnnl_status_t layout_make(struct layout *layout, int dimensions,
-                                        const dnnl_dims_t sizes, dnnl_format_tag_t tag) {
-    return gb_dnnl.memory_desc_init_by_tag(&layout->descriptor, dimensions, sizes, dnnl_f32, tag);
+static inline dnnl_status_t layout_make(struct layout *layout, dnnl_data_type_t type,
+                                        int dimensions, const dnnl_dims_t sizes,
+                                        dnnl_format_tag_t tag) {
+    return gb_dnnl.memory_desc_init_by_tag(&layout->descriptor, dimensions, sizes, type, tag);
 }
 
 static inline layout_view layout_of(const struct layout *layout) {

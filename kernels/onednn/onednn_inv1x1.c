@@ -50,8 +50,9 @@ static dnnl_status_t make_product(struct call *call, int n, struct factor left, 
     struct layout layouts[OPERANDS] = {0};
     dnnl_status_t status = dnnl_success;
     for (int i = 0; i < OPERANDS && status == dnnl_success; i++)
-        status = layout_make(&layouts[i], 3, (dnnl_dims_t){n, factors[i].rows, factors[i].columns},
-                             factors[i].order);
+        status =
+            layout_make(&layouts[i], dnnl_f32, 3,
+                        (dnnl_dims_t){n, factors[i].rows, factors[i].columns}, factors[i].order);
     if (status == dnnl_success)
         status = make_call(call, layouts, attributes);
     for (int i = 0; i < OPERANDS; i++)
@@ -110,7 +111,7 @@ void gb_onednn_inv1x1_forward(const struct gb_inv1x1_plan *plan, const struct gb
                               const struct gb_tensor *u) {
     assert(gb_inv1x1_operands_fit(plan, exec, v, u));
     const struct inv1x1 *m = plan->backend_data;
-    const float *input = gb_onednn_dense_input(exec, v, exec->scratch);
+    const float *input = gb_onednn_dense_input(exec, v, GB_F32, exec->scratch);
     const struct gb_tensor made = gb_onednn_dense_output(u, gb_scratch(exec, m->u_at));
     RUN(&m->executor, FORWARD_PRODUCT, gb_scratch(exec, m->scratchpad_at), input, matrices,
         made.data);
@@ -124,8 +125,8 @@ void gb_onednn_inv1x1_backward(const struct gb_inv1x1_plan *plan, const struct g
     assert(gb_inv1x1_operands_fit(plan, exec, v, du) && gb_inv1x1_operands_fit(plan, exec, dv, du));
     const struct inv1x1 *m = plan->backend_data;
     void *scratchpad = gb_scratch(exec, m->scratchpad_at);
-    const float *input = gb_onednn_dense_input(exec, v, exec->scratch);
-    const float *gradient = gb_onednn_dense_input(exec, du, gb_scratch(exec, m->u_at));
+    const float *input = gb_onednn_dense_input(exec, v, GB_F32, exec->scratch);
+    const float *gradient = gb_onednn_dense_input(exec, du, GB_F32, gb_scratch(exec, m->u_at));
     RUN(&m->executor, MATRICES_PRODUCT, scratchpad, gradient, input, d_matrices);
     const struct gb_tensor made = gb_onednn_dense_output(dv, exec->scratch);
     RUN(&m->executor, DATA_PRODUCT, scratchpad, gradient, matrices, made.data);
