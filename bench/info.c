@@ -110,6 +110,14 @@ static void print_library(const json_t *backend) {
     putchar('\n');
 }
 
+// "fp32, bf16": of the operands that a backend's own kernels multiply.
+static void print_precisions(const json_t *backend) {
+    size_t index;
+    json_t *precision;
+    json_array_foreach(json_object_get(backend, "precisions"), index, precision)
+        printf("%s%s", index ? ", " : "; ", json_string_value(precision));
+}
+
 static void print_backends(const json_t *machine) {
     size_t index;
     json_t *backend;
@@ -122,7 +130,9 @@ static void print_backends(const json_t *machine) {
         }
         const bool is_default = json_is_true(json_object_get(backend, "default"));
         const bool deterministic = json_is_true(json_object_get(backend, "same_bits"));
-        printf("%s; results %s the thread count\n", is_default ? "the default" : "supported",
+        printf("%s", is_default ? "the default" : "supported");
+        print_precisions(backend);
+        printf("; results %s the thread count\n",
                deterministic ? "do not depend on" : "may depend on");
         if (*gb_json_text(backend, "library"))
             print_library(backend);

@@ -22,7 +22,8 @@ static void list_all(void) {
         printf("  %-26s%s\n", (*task)->name, (*task)->dataset);
     printf("backends:\n");
     for (const struct gb_backend *const *b = gb_backends(); *b; b++)
-        printf("  %-26sneeds %s%s\n", (*b)->name, (*b)->isa,
+        printf("  %-26s%s; needs %s%s\n", (*b)->name,
+               (*b)->precisions & 1u << GB_BF16 ? "fp32, bf16" : "fp32", (*b)->isa,
                gb_backend_supported(*b) ? "" : " (not supported by this CPU)");
 #define PRINT(entry, isa) "  " #entry "\n"
     printf("kernels, in every backend:\n" GB_KERNELS(PRINT, ));

@@ -14,6 +14,6 @@ const struct gb_backend GB_NAME(gb_backend) = {.name = GB_TEXT(GB_ISA),
                                                .cpu_level = offsetof(struct gb_cpu, GB_ISA_LEVEL),
                                                .library = "",
                                                .lanes = GB_LANES,
-                                               .precisions = 1u << GB_F32,
+                                               .precisions = 1u << GB_F32 | 1u << GB_BF16,
                                                .same_bits = true,
                                                GB_KERNELS(FILL, )};

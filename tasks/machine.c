@@ -187,18 +187,28 @@ static json_t *borrowed_json(const struct gb_backend *backend) {
     return borrowed;
 }
 
+static json_t *precisions_json(const struct gb_backend *backend) {
+    json_t *precisions = json_array();
+    if (backend->precisions & 1u << GB_F32)
+        gb_json_append(&precisions, json_string("fp32"));
+    if (backend->precisions & 1u << GB_BF16)
+        gb_json_append(&precisions, json_string("bf16"));
+    return precisions;
+}
+
 static json_t *backends_json(void) {
     const struct gb_backend *chosen = NULL;
     if (gb_backend_find(NULL, &chosen) != GB_OK)
         chosen = NULL;
     json_t *backends = json_array();
     for (const struct gb_backend *const *b = gb_backends(); *b; b++)
-        gb_json_append(
-            &backends,
-            json_pack("{s:s, s:b, s:s, s:b, s:b, s:s, s:s*, s:o}", "name", (*b)->name, "supported",
-                      gb_backend_supported(*b), "needs", (*b)->isa, "default", *b == chosen,
-                      "same_bits", (*b)->same_bits, "library", (*b)->library, "fallback",
-                      (*b)->fallback ? (*b)->fallback->name : NULL, "borrowed", borrowed_json(*b)));
+        gb_json_append(&backends,
+                       json_pack("{s:s, s:b, s:s, s:b, s:b, s:s, s:s*, s:o, s:o}", "name",
+                                 (*b)->name, "supported", gb_backend_supported(*b), "needs",
+                                 (*b)->isa, "default", *b == chosen, "same_bits", (*b)->same_bits,
+                                 "library", (*b)->library, "fallback",
+                                 (*b)->fallback ? (*b)->fallback->name : NULL, "borrowed",
+                                 borrowed_json(*b), "precisions", precisions_json(*b)));
     return backends;
 }
 

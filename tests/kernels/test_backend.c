@@ -92,6 +92,19 @@ GB_TEST(a_library_lies_over_the_named_fallback) {
     }
 }
 
+// Every backend multiplies floats; a library that has no bf16 of its own says so.
+GB_TEST(precisions_are_those_of_own_kernels) {
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++) {
+        const unsigned both = 1u << GB_F32 | 1u << GB_BF16;
+        if (!(*b)->fallback)
+            assert_int_equal((*b)->precisions, both);
+        else if (strcmp((*b)->name, "blas") == 0)
+            assert_int_equal((*b)->precisions, 1u << GB_F32);
+        else
+            assert_true((*b)->precisions & 1u << GB_F32);
+    }
+}
+
 GB_TEST(an_unknown_name_is_an_error) {
     const char *names[] = {"nothing", "avx", "avx2+scalar", "onednn+", "onednn+nothing", "+avx2"};
     const struct gb_backend *backend;
