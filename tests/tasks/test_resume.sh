@@ -10,7 +10,7 @@ set -eu
 
 every=7
 set -- --size 16 --levels 2 --steps 1 --n-c 8 --n-w 16 --coupling-channels 16 --samples 1 \
-    --iters 700 --checkpoint-every $every --score-every 20 --score-images 2
+    --iters 350 --checkpoint-every $every --score-every 20 --score-images 2
 
 # inode FILE: which file that is; nothing if it is missing.
 inode() {
@@ -69,7 +69,7 @@ stop INT 0.03 interrupted --threads 2 "$@"
 for signal in TERM HUP XCPU INT; do
     [ $code -eq 130 ] || complain "exit code $code, not 130"
     [ "$(wc -l <err)" -eq 1 ] || complain "not one line of error"
-    step=$(sed -n 's/^glowbench: stopped: interrupted: saved after step \([0-9]*\) of 700; .*/\1/p' err)
+    step=$(sed -n 's/^glowbench: stopped: interrupted: saved after step \([0-9]*\) of 350; .*/\1/p' err)
     [ "${step:-0}" -ge $every ] || complain "no word of what was saved"
     "$glowbench" eval horses --samples 1 --checkpoint interrupted/checkpoint.safetensors >out 2>err.eval ||
         complain "an interrupted run's checkpoint"
@@ -111,31 +111,37 @@ same killed
 grep -q '"step_seconds_median": 0\.0*[1-9]' killed/run.json || complain "no time of a step"
 
 # More steps than were asked for at first, and a row whose end a crash took.
-printf '{"step": 700, "bits' >>killed/log.jsonl
-"$glowbench" train horses --out killed --resume --iters 710 --samples 1 >out 2>err ||
+printf '{"step": 350, "bits' >>killed/log.jsonl
+"$glowbench" train horses --out killed --resume --iters 360 --samples 1 >out 2>err ||
     complain "more steps"
-[ "$(sed -n '$ s/.*"step": \([0-9]*\),.*/\1/p' killed/log.jsonl)" = 710 ] || complain "no log of them"
+[ "$(sed -n '$ s/.*"step": \([0-9]*\),.*/\1/p' killed/log.jsonl)" = 360 ] || complain "no log of them"
 ! grep -v '^{.*}$' killed/log.jsonl || complain "half a row in the log"
 
+# job TEST...: the main job, interrupted once the test holds; its exit code in $code.
+job() {
+    : >out
+    env --default-signal=INT "$glowbench" run --quick --out job --threads 2 >out 2>err &
+    process=$!
+    while kill -0 $process 2>/dev/null && ! "$@"; do
+        sleep 0.05
+    done
+    kill -INT $process 2>/dev/null || true
+    code=0
+    wait $process || code=$?
+}
+
 # The main job resumes by the same command, and keeps what is finished.
-env --default-signal=INT "$glowbench" run --quick --out job --threads 2 >out 2>err &
-process=$!
-while kill -0 $process 2>/dev/null && [ ! -s job/lfw/log.jsonl ]; do
-    sleep 0.01
-done
-kill -INT $process
-code=0
-wait $process || code=$?
+job test -s job/lfw/log.jsonl
 [ $code -eq 130 ] || complain "exit code $code, not 130, of the main job"
 grep -q '; rerun to resume$' err || complain "no word of the main job's resumption"
 cp job/horses/run.json finished
-timeout -s INT 10 "$glowbench" run --quick --out job --threads 2 >out 2>err || true
+job grep -q 'resuming at step [0-9]' out
 grep -q '^task 1 of 7, horses: already trained' out || complain "horses is trained again"
 grep -q 'resuming at step [0-9]' out || complain "lfw is not resumed"
 cmp -s job/horses/run.json finished || complain "a finished run changed"
 # Another build or configuration starts over.
 sed -i 's/"executable": "./&x/' job/horses/begun.json
-timeout -s INT 5 "$glowbench" run --quick --out job --threads 2 >out 2>err || true
+job grep -q 'training and' out
 ! grep -q 'horses: already trained' out || complain "another build's run is taken for its own"
 
 finish
