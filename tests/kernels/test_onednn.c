@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Failures of oneDNN at run time, and which problems it takes. Its results are checked with those of
-// all backends.
+// Failures of oneDNN at run time, and which problems it takes. Its results are checked with those
+// of all backends.
 
 #include "kernels/backend.h"
 #include "kernels/onednn/onednn_call.h"
 #include "tests/support/test.h"
 
-// bf16 operands are oneDNN's own where the backend says so, in every format; elsewhere a unit of the
-// fallback takes them.
+// bf16 operands are oneDNN's own where the backend says so, in every format; elsewhere a unit of
+// the fallback takes them.
 GB_TEST(bf16_operands_run_where_it_says) {
     const struct gb_backend *onednn;
     assert_ok(gb_backend_find("onednn", &onednn));
