@@ -27,9 +27,10 @@ static const double patience = 1e-3, patience_loaded = 10e-6;
 // A thread that has spun for so long watches whether another one runs. If that one did not, in most
 // of the rest of its patience, it lacks a CPU, perhaps the one that this one spins on.
 static const double unsuspicious = 50e-6;
-// That often in so short a time, other processes want the CPUs. Two threads may share a CPU while
+// That often in so short a time, other processes want the CPUs. Ten times were too few: on an idle
+// machine a step took 1.16 times as long. Two threads may share a CPU while
 // another is idle, too, but only until the system's next tick, as long as both want to run.
-enum { OCCASIONS = 10 };
+enum { OCCASIONS = 25 };
 static const double window = 0.05;
 // How long that is then assumed.
 static const double loaded_period = 0.5;
