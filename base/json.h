@@ -50,8 +50,8 @@ static inline void gb_json_put(json_t **object, const char *key, json_t *value) 
     }
 }
 
-// A copy that shares the object's values, a new reference; NULL where memory runs out, in which case
-// json_copy leaves members out.
+// A copy that shares the object's values, a new reference; NULL where memory runs out, in which
+// case json_copy leaves members out.
 static inline json_t *gb_json_copy(const json_t *object) {
     json_t *copy = json_copy((json_t *)object);
     if (json_object_size(copy) == json_object_size(object))

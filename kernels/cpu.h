@@ -38,7 +38,8 @@ bool gb_cpu_enable_amx(void);
 // Sets flush-to-zero and denormals-are-zero on the calling thread.
 void gb_flush_denormals(void);
 
-// For loops that wait for another thread: leaves the core to its other hardware thread for a moment.
+// For loops that wait for another thread: leaves the core to its other hardware thread for a
+// moment.
 void gb_cpu_relax(void);
 
 // Evicts a block from all caches of all processors. False where the CPU has no instruction that a

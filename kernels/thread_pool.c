@@ -28,8 +28,8 @@ static const double patience = 1e-3, patience_loaded = 10e-6;
 // of the rest of its patience, it lacks a CPU, perhaps the one that this one spins on.
 static const double unsuspicious = 50e-6;
 // That often in so short a time, other processes want the CPUs. Ten times were too few: on an idle
-// machine a step took 1.16 times as long. Two threads may share a CPU while
-// another is idle, too, but only until the system's next tick, as long as both want to run.
+// machine a step took 1.16 times as long. Two threads may share a CPU while another is idle, too,
+// but only until the system's next tick, as long as both want to run.
 enum { OCCASIONS = 25 };
 static const double window = 0.05;
 // How long that is then assumed.
@@ -64,8 +64,8 @@ static void note_occasion(double now) {
         loaded_until = now + loaded_period;
 }
 
-// By rank: the clock of the thread's time on a CPU. The system's clock of the process does not serve,
-// as it counts other threads' time at each tick only.
+// By rank: the clock of the thread's time on a CPU. The system's clock of the process does not
+// serve, as it counts other threads' time at each tick only.
 static atomic_int clocks[GB_POOL_MAX_THREADS];
 static _Thread_local int own_rank;
 

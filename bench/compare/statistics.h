@@ -27,8 +27,8 @@ struct gb_p_values gb_rank_sum(const double *a, int a_count, const double *b, in
 
 // The same chance for samples without ties, on one side, from the number of pairs that are in the
 // expected order: a value of `a` below one of `b` (a tie counts as half a pair, which errs
-// towards a larger p-value). Exact in the tails if a sample has at most 100 values, otherwise the normal
-// approximation; far faster than gb_rank_sum, and without its limits on the sizes.
+// towards a larger p-value). Exact in the tails if a sample has at most 100 values, otherwise the
+// normal approximation; far faster than gb_rank_sum, and without its limits on the sizes.
 double gb_rank_sum_pairs_p(int a_count, int b_count, double ordered_pairs);
 
 // The Hodges-Lehmann estimate, and the interval of the shifts that the corresponding two-sided test

@@ -16,8 +16,8 @@ static const float gb_leaky_slope = 0.2f;       // below zero; the CNF paper's v
 // (d_log_scale for GB_IDENTITY and GB_RELU only, where act^-1 is y; else it is NULL). d_bias and
 // d_log_scale may be NULL and are as in gb_conv_input_epilogue; scale NULL is 1, du may be the same
 // view as dy. All three views are floats; or du is bf16, and dy and y are both bf16 or both floats:
-// du is rounded as it is stored, the sums are of what was rounded. The sums go over chunks of GB_EPILOGUE_CHUNK pixels first. Scratch:
-// gb_epilogue_scratch_bytes.
+// du is rounded as it is stored, the sums are of what was rounded. The sums go over chunks of
+// GB_EPILOGUE_CHUNK pixels first. Scratch: gb_epilogue_scratch_bytes.
 enum { GB_EPILOGUE_CHUNK = 64 };
 typedef void (*gb_epilogue_backward_fn)(const struct gb_exec *exec, enum gb_activation activation,
                                         const struct gb_tensor *dy, const struct gb_tensor *y,

@@ -36,8 +36,8 @@ GB_INLINE void store_lanes(float *p, gb_v v, int lanes) {
     else
         gb_v_store_part(p, v, lanes);
 }
-// The same of a tensor of floats or bf16, `column` channels into a pixel. Callers pass constants for
-// `bf16`, or branch outside their loops.
+// The same of a tensor of floats or bf16, `column` channels into a pixel. Callers pass constants
+// for `bf16`, or branch outside their loops.
 GB_INLINE gb_v load_channels(const struct gb_tensor *t, struct gb_pixel p, int column, int lanes,
                              bool bf16) {
     return bf16 ? gb_v_load_bf16(gb_bf16_at(t, p.n, p.i, p.j) + column, lanes)

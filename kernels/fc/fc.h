@@ -8,8 +8,8 @@
 #include "kernels/adam/adam.h"
 #include "kernels/epilogue/epilogue.h"
 
-// Text "n2h1w1c128k64relu"; with bf16 operands "_bf16" follows. Tensors are floats either way: x and
-// dy are small, and rounded in scratch.
+// Text "n2h1w1c128k64relu"; with bf16 operands "_bf16" follows. Tensors are floats either way: x
+// and dy are small, and rounded in scratch.
 struct gb_fc_problem {
     int n;       // samples
     int h, w, c; // input; a plain vector has h = w = 1

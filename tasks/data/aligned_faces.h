@@ -37,14 +37,13 @@ void gb_hide_block(const struct gb_example *example);
 // The largest central square is resized bilinearly to source->size, in [0, 1], and passed to
 // gb_hide_block. Names are paths below the directory of images, in byte order.
 // Images in DIR/test test (at most GB_ALIGNED_FACES_TEST, selected at random), those in DIR/train
-// train. Elsewhere test images are selected at random from all, so that a person may be in both splits, as in the
-// paper. With source->split_directory, its CelebA list_eval_partition.txt (file name and 0:
-// training, 1: validation, 2: testing, of different people) gives the training split and the
-// candidates for testing.
-// GB_BAD_INPUT with the file and the reason: a directory missing or with fewer than 4 images, a
-// list missing, malformed, with an unknown or repeated name, or without training or test images;
-// from fill, what gb_image_read refuses, and an image smaller than source->size. On failure nothing
-// is held.
+// train. Elsewhere test images are selected at random from all, so that a person may be in both
+// splits, as in the paper. With source->split_directory, its CelebA list_eval_partition.txt (file
+// name and 0: training, 1: validation, 2: testing, of different people) gives the training split
+// and the candidates for testing. GB_BAD_INPUT with the file and the reason: a directory missing or
+// with fewer than 4 images, a list missing, malformed, with an unknown or repeated name, or without
+// training or test images; from fill, what gb_image_read refuses, and an image smaller than
+// source->size. On failure nothing is held.
 enum gb_status gb_aligned_faces_load(const struct gb_source *source, struct gb_dataset splits[]);
 
 #endif

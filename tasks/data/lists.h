@@ -23,9 +23,10 @@ enum gb_status gb_list_read(const char *path, struct gb_list *list);
 // Whether a name ends with one of `endings`, which blanks separate (".tif .tiff"); case is ignored.
 bool gb_name_ends(const char *name, const char *endings);
 
-// Lists the entries of a directory whose names end with one of `endings`, in byte order, without hidden ones and what file managers, archivers and file servers
-// leave (__MACOSX, @eaDir, Thumbs.db ...); there may be none. GB_BAD_INPUT where the directory
-// cannot be read. On failure *list holds nothing.
+// Lists the entries of a directory whose names end with one of `endings`, in byte order, without
+// hidden ones and what file managers, archivers and file servers leave (__MACOSX, @eaDir, Thumbs.db
+// ...); there may be none. GB_BAD_INPUT where the directory cannot be read. On failure *list holds
+// nothing.
 enum gb_status gb_list_entries(const char *directory, const char *endings, struct gb_list *list);
 // The same for the directories in it.
 enum gb_status gb_list_subdirectories(const char *directory, struct gb_list *list);

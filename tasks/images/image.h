@@ -28,12 +28,12 @@ enum gb_status gb_image_create(struct gb_image *image, int w, int h, int c, int 
 void gb_image_free(struct gb_image *image);
 
 // Reads an image file as 8 bits of `channels` (1 or 3) channels. The format is detected from the
-// content: PNG, JPEG, PBM, PGM and PPM, TIFF, GIF (kinds: tasks/images/image_decoder.h); only the first
-// image of a file. EXIF's and TIFF's orientation is applied, so that images are upright; gamma and
-// colour profiles are not. Palettes are looked up, alpha is dropped. 16 bits are rounded to 8, grey
-// is repeated, colour becomes grey with BT.601 weights (0.299, 0.587, 0.114; a JPEG's Y).
-// GB_BAD_INPUT with the file and the reason where it is missing, a directory, empty, not an image,
-// truncated, damaged or beyond the limits. On failure *image holds nothing.
+// content: PNG, JPEG, PBM, PGM and PPM, TIFF, GIF (kinds: tasks/images/image_decoder.h); only the
+// first image of a file. EXIF's and TIFF's orientation is applied, so that images are upright;
+// gamma and colour profiles are not. Palettes are looked up, alpha is dropped. 16 bits are rounded
+// to 8, grey is repeated, colour becomes grey with BT.601 weights (0.299, 0.587, 0.114; a JPEG's
+// Y). GB_BAD_INPUT with the file and the reason where it is missing, a directory, empty, not an
+// image, truncated, damaged or beyond the limits. On failure *image holds nothing.
 enum gb_status gb_image_read(const char *path, int channels, struct gb_image *image);
 
 // What their names end with (gb_name_ends).
