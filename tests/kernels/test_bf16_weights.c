@@ -28,7 +28,8 @@ static struct gb_tensor numbers(const char *name, enum gb_type type, int n, int 
 }
 
 static struct gb_adam adam_of(void) {
-    const struct gb_adam adam = {1e-3f, 0.9f, 0.999f, 1e-8f, 1.0f, 0, 0};
+    const struct gb_adam adam = {
+        .learning_rate = 1e-3f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .clip = 1};
     return gb_adam_at_step(adam, 3);
 }
 
@@ -52,8 +53,11 @@ static void conv_results(const struct gb_bf16_unit *unit, const struct gb_conv_p
     gb_bf16_split_array(plan.weight_floats, packed[0], packed[1]);
     memset(packed[2], 0, plan.weight_floats * sizeof *packed[2]);
     memset(packed[3], 0, plan.weight_floats * sizeof *packed[3]);
-    const struct gb_adam_target target = {&adam, packed[1], packed[2], packed[3],
-                                          plan.weight_floats};
+    const struct gb_adam_target target = {.adam = &adam,
+                                          .weights = packed[1],
+                                          .moment1 = packed[2],
+                                          .moment2 = packed[3],
+                                          .split = plan.weight_floats};
     unit->conv_backward_weights(&plan, &exec, x, dy, NULL, &target);
     gb_bf16_join_array(plan.weight_floats, packed[1], packed[0]);
     unit->conv_unpack(&plan, packed[0], updated);
@@ -132,8 +136,11 @@ static void fc_results(const struct gb_bf16_unit *unit, const struct gb_fc_probl
     unit->fc_unpack(&plan, packed[0], out->gradient);
     memset(packed[2], 0, plan.weight_floats * sizeof *packed[2]);
     memset(packed[3], 0, plan.weight_floats * sizeof *packed[3]);
-    const struct gb_adam_target target = {&adam, packed[1], packed[2], packed[3],
-                                          plan.weight_floats};
+    const struct gb_adam_target target = {.adam = &adam,
+                                          .weights = packed[1],
+                                          .moment1 = packed[2],
+                                          .moment2 = packed[3],
+                                          .split = plan.weight_floats};
     unit->fc_backward(&plan, &exec, &in->x, &in->dy, packed[1], &out->dx, NULL, &target);
     gb_bf16_join_array(plan.weight_floats, packed[1], packed[0]);
     unit->fc_unpack(&plan, packed[0], out->updated);
