@@ -307,13 +307,13 @@ static const char *const conv_edges[] = {
     "n3h23w31c5k19r3s3u1v1p1q1", "n1h5w301c17k9r3s3u1v1p1q1relu", "n2h40w40c3k2r3s3u2v2p1q1leaky",
     "n1h32w32c40k5r3s3u1v1p1q1",
     // bf16: odd channels, blocks of pairs that end early, every format, strides, taps that skip.
-    "n2h8w8c12k256r3s3u1v1p1q1relu_bf16x32", "n2h4w4c256k256r1s1u1v1p0q0relu_bf16",
-    "n2h8w8c256k12r3s3u1v1p1q1_bf16y32", "n2h8w8c6k6r3s3u1v1p1q1_bf16xy32",
-    "n1h16w16c64k64r2s2u2v2p0q0relu_bf16", "n1h7w13c33k37r3s3u1v1p1q1leaky_bf16",
-    "n1h32w32c16k6r4s4u4v4p0q0relu_bf16x32", "n1h9w30c48k36r3s3u1v1p2q2tanh_bf16",
+    "n1h6w7c12k80r3s3u1v1p1q1relu_bf16x32", "n2h3w5c256k64r1s1u1v1p0q0relu_bf16",
+    "n1h6w6c130k12r3s3u1v1p1q1_bf16y32", "n2h8w8c6k6r3s3u1v1p1q1_bf16xy32",
+    "n1h8w10c64k64r2s2u2v2p0q0relu_bf16", "n1h7w13c33k37r3s3u1v1p1q1leaky_bf16",
+    "n1h12w16c16k6r4s4u4v4p0q0relu_bf16x32", "n1h9w30c48k36r3s3u1v1p2q2tanh_bf16",
     "n2h20w12c17k24r2s2u2v2p0q0leaky_bf16y32", "n1h8w12c16k5r2s3u2v3p0q0_bf16xy32",
-    "n1h15w17c520k20r1s1u1v1p0q0_bf16", "n2h5w7c3k64r3s3u2v2p1q1relu_bf16x32",
-    "n2h16w16c96k40r3s3u1v1p1q1relu_bf16", NULL};
+    "n1h9w17c264k20r1s1u1v1p0q0_bf16", "n2h5w7c3k64r3s3u2v2p1q1relu_bf16x32",
+    "n1h10w11c96k40r3s3u1v1p1q1relu_bf16", NULL};
 
 const struct gb_operation gb_conv_operation = {
     .name = "conv",

@@ -310,7 +310,7 @@ cp "$data/rgb/a.jpg" "$data/rgb/b.jpg"
 rm "$data/figure_ground/b.jpg"
 refuses_like '.*b.jpg' "$@"
 rm "$data"/*/*
-refuses "cannot read directory: $data/figure_ground: holds no .png .jpg" "$@"
+refuses_like "cannot read directory: $data/figure_ground: holds no .png .jpg" "$@"
 
 # Models and folders.
 set -- train horses --out "$folder/new"
