@@ -372,6 +372,13 @@ static struct gb_conv_choice choice_of(const struct gb_conv_plan *plan, int call
         .name = name, .shared_bytes = plan->shared_bytes, .work = SIZE_MAX};
 }
 
+// oneDNN 3.2 (brgconv, AMX) returns wrong sums forward for bf16 with 4x4 kernels of stride 4 and 16
+// or 24 input channels; 8 and 32 are right, and so is 2.6.
+static bool is_wrong(const struct gb_conv_problem *p) {
+    return DNNL_VERSION_MAJOR >= 3 && p->format != GB_FLOATS && p->c > 8 && p->c < 32 &&
+           p->stride_w == 4 && p->kernel_w == 4;
+}
+
 static enum gb_status conv_plan(const struct gb_backend *backend, const struct gb_conv_problem *p,
                                 int threads, struct gb_conv_plan *plan) {
     GB_TRY(gb_onednn_load());
@@ -389,6 +396,8 @@ static enum gb_status conv_plan(const struct gb_backend *backend, const struct g
                                         .padding = {p->pad_h, p->pad_w},
                                         .activation = p->activation,
                                         .scaled = true};
+    if (is_wrong(p))
+        return gb_bf16_conv_plan(backend, p, threads, plan);
     void *library;
     dnnl_status_t status = product_make(&shape, threads, &library);
     if (status == dnnl_unimplemented && shape.operand == GB_BF16)
