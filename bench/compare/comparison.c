@@ -16,18 +16,9 @@ struct entry {
     enum gb_side side;
 };
 
-static int by_key(const struct gb_row *a, const struct gb_row *b) {
-    int order = strcmp(a->problem, b->problem);
-    if (order == 0)
-        order = strcmp(a->backend, b->backend);
-    if (order == 0)
-        order = a->threads - b->threads;
-    return order ? order : (int)a->cache - (int)b->cache;
-}
-
 static int by_key_side_launch(const void *left, const void *right) {
     const struct entry *a = left, *b = right;
-    int order = by_key(a->row, b->row);
+    int order = gb_row_order(a->row, b->row);
     if (order == 0)
         order = (int)a->side - (int)b->side;
     return order ? order : a->row->launch - b->row->launch;
@@ -46,7 +37,8 @@ static enum gb_status take_group(const struct entry *entries, size_t available,
     *group = (struct group){0};
     for (int i = 0; i < GB_SAMPLE_MAX; i++)
         group->times[GB_BASE][i] = group->times[GB_NEW][i] = NAN;
-    for (size_t i = 0, end; i < available && by_key(entries[i].row, entries[0].row) == 0; i = end) {
+    for (size_t i = 0, end; i < available && gb_row_order(entries[i].row, entries[0].row) == 0;
+         i = end) {
         const struct gb_row *row = entries[i].row;
         const enum gb_side side = entries[i].side;
         bool fails = false;

@@ -185,18 +185,9 @@ struct entry { // a row, or a control's
     int commit;
 };
 
-static int by_key(const struct gb_row *a, const struct gb_row *b) {
-    int order = strcmp(a->problem, b->problem);
-    if (order == 0)
-        order = strcmp(a->backend, b->backend);
-    if (order == 0)
-        order = a->threads - b->threads;
-    return order ? order : (int)a->cache - (int)b->cache;
-}
-
 static int by_key_commit_launch(const void *left, const void *right) {
     const struct entry *a = left, *b = right;
-    int order = by_key(a->row, b->row);
+    int order = gb_row_order(a->row, b->row);
     if (order == 0)
         order = a->commit - b->commit;
     return order ? order : a->row->launch - b->row->launch;
@@ -321,7 +312,7 @@ static enum gb_status take_rows(const struct builder *b) {
     const size_t commits = (size_t)h->commit_count;
     int rows = 0;
     for (size_t i = 0; i < b->count; i++)
-        rows += i == 0 || by_key(b->entries[i].row, b->entries[i - 1].row) != 0;
+        rows += i == 0 || gb_row_order(b->entries[i].row, b->entries[i - 1].row) != 0;
     if (rows == 0)
         return gb_fail(GB_BAD_INPUT, what, "rows", "no rows but the control's");
     h->rows = calloc((size_t)rows, sizeof *h->rows);
@@ -332,13 +323,13 @@ static enum gb_status take_rows(const struct builder *b) {
     for (size_t i = 0; i < (size_t)rows * commits; i++)
         h->all_values[i] = h->all_seconds[i] = NAN;
     for (size_t i = 0, end; i < b->count; i = end) {
-        if (i == 0 || by_key(b->entries[i].row, b->entries[i - 1].row) != 0) {
+        if (i == 0 || gb_row_order(b->entries[i].row, b->entries[i - 1].row) != 0) {
             const size_t offset = (size_t)h->row_count++ * commits;
             h->rows[h->row_count - 1] =
                 (struct gb_history_row){NULL, h->all_values + offset, h->all_seconds + offset, -1};
         }
         for (end = i; end < b->count && b->entries[end].commit == b->entries[i].commit &&
-                      by_key(b->entries[end].row, b->entries[i].row) == 0;
+                      gb_row_order(b->entries[end].row, b->entries[i].row) == 0;
              end++)
             ;
         h->rows[h->row_count - 1].row = b->entries[i].row;

@@ -329,6 +329,15 @@ static const char *take_row(struct gb_row *row, const json_t *object) {
     return take_figures(row);
 }
 
+int gb_row_order(const struct gb_row *a, const struct gb_row *b) {
+    int order = strcmp(a->problem, b->problem);
+    if (order == 0)
+        order = strcmp(a->backend, b->backend);
+    if (order == 0)
+        order = a->threads - b->threads;
+    return order ? order : (int)a->cache - (int)b->cache;
+}
+
 void gb_row_free(struct gb_row *row) {
     free(row->shares);
     free(row->seconds);

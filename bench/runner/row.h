@@ -62,6 +62,9 @@ struct gb_row {
     json_t *build;       // as in gb_machine_json, and libraries
 };
 
+// The order of rows by what they time: problem, backend, threads, cache. 0: launches of one.
+int gb_row_order(const struct gb_row *a, const struct gb_row *b);
+
 // Whether it is the control's (bench/runner/control.h), which no build changes.
 static inline bool gb_row_is_control(const struct gb_row *row) {
     return strcmp(row->operation, "control") == 0;

@@ -7,22 +7,9 @@
 #include "kernels/bf16/chain.h"
 #include "kernels/bf16/units.h"
 #include "kernels/bf16/weight_gradient.h"
+#include "kernels/conv/oihw.h"
 #include "kernels/epilogue/activation.h"
 #include "kernels/natives.h"
-
-static size_t weights_per_output(const struct gb_conv_problem *p) {
-    return (size_t)p->c * (size_t)p->kernel_h * (size_t)p->kernel_w;
-}
-
-static size_t weight_index(const struct gb_conv_problem *p, int o, int q, int a, int b) {
-    return (((size_t)o * (size_t)p->c + (size_t)q) * (size_t)p->kernel_h + (size_t)a) *
-               (size_t)p->kernel_w +
-           (size_t)b;
-}
-
-static bool inside(int position, int size) {
-    return position >= 0 && position < size;
-}
 
 static enum gb_status conv_plan(const struct gb_backend *backend,
                                 const struct gb_conv_problem *problem, int threads,
@@ -32,8 +19,8 @@ static enum gb_status conv_plan(const struct gb_backend *backend,
         .problem = *problem,
         .out_h = gb_conv_out_h(problem),
         .out_w = gb_conv_out_w(problem),
-        .weight_floats = (size_t)problem->k * weights_per_output(problem),
-        .thread_bytes = gb_round_up(weights_per_output(problem) * sizeof(float), GB_ALIGNMENT),
+        .weight_floats = (size_t)problem->k * gb_oihw_row(problem),
+        .thread_bytes = gb_round_up(gb_oihw_row(problem) * sizeof(float), GB_ALIGNMENT),
     };
     // Sums of the data gradient before they are rounded.
     plan->shared_bytes = gb_round_up((size_t)problem->n * (size_t)problem->h * (size_t)problem->w *
@@ -72,11 +59,11 @@ static float forward_sum(const struct job *job, int n, int i, int j, int o) {
     struct gb_chain chain = gb_chain_of(job->order);
     for (int a = 0; a < p->kernel_h; a++) {
         const int row = i * p->stride_h + a - p->pad_h;
-        for (int b = 0; b < p->kernel_w && inside(row, p->h); b++) {
+        for (int b = 0; b < p->kernel_w && gb_inside(row, p->h); b++) {
             const int column = j * p->stride_w + b - p->pad_w;
             for (int q = 0; q < p->c; q++) {
-                const float x = inside(column, p->w) ? gb_get(job->x, n, row, column, q) : 0;
-                gb_chain_add(&chain, gb_bf16_round(x), job->weights[weight_index(p, o, q, a, b)]);
+                const float x = gb_inside(column, p->w) ? gb_get(job->x, n, row, column, q) : 0;
+                gb_chain_add(&chain, gb_bf16_round(x), job->weights[gb_oihw_index(p, o, q, a, b)]);
             }
             gb_chain_pad(&chain);
         }
@@ -117,17 +104,17 @@ static float backward_data_sum(const struct job *job, int n, int row, int column
     struct gb_chain chain = gb_chain_of(job->order);
     for (int a = p->kernel_h - 1; a >= 0; a--) {
         const int i = row + p->pad_h - a; // times the stride
-        if (i % p->stride_h || !inside(i / p->stride_h, plan->out_h))
+        if (i % p->stride_h || !gb_inside(i / p->stride_h, plan->out_h))
             continue;
         for (int b = p->kernel_w - 1; b >= 0; b--) {
             const int j = column + p->pad_w - b;
             if (j % p->stride_w)
                 continue;
-            const bool read = inside(j / p->stride_w, plan->out_w);
+            const bool read = gb_inside(j / p->stride_w, plan->out_w);
             for (int o = 0; o < p->k; o++)
                 gb_chain_add(&chain,
                              read ? gb_bf16_at(job->y, n, i / p->stride_h, j / p->stride_w)[o] : 0,
-                             job->weights[weight_index(p, o, q, a, b)]);
+                             job->weights[gb_oihw_index(p, o, q, a, b)]);
             gb_chain_pad(&chain);
         }
         gb_chain_close(&chain);
@@ -179,7 +166,7 @@ static float backward_weights_sum(const struct job *job, int o, int q, int a, in
         const int row = i * p->stride_h + a - p->pad_h;
         for (int j = 0; j < plan->out_w; j++) {
             const int column = j * p->stride_w + b - p->pad_w;
-            const bool read = inside(row, p->h) && inside(column, p->w);
+            const bool read = gb_inside(row, p->h) && gb_inside(column, p->w);
             const float x = read ? gb_get(job->x, n, row, column, q) : 0;
             gb_chain_add(&chain, gb_bf16_round(x), gb_bf16_at(job->y, n, i, j)[o]);
         }
@@ -194,7 +181,7 @@ static void backward_weights_outputs(void *argument, int rank, int size) {
     const struct job *job = argument;
     const struct gb_conv_problem *p = &job->plan->problem;
     const struct gb_adam_target *update = job->update;
-    size_t row = weights_per_output(p);
+    size_t row = gb_oihw_row(p);
     struct gb_range outputs = gb_partition((size_t)p->k, rank, size);
     for (size_t o = outputs.begin; o < outputs.end; o++) {
         float *d = update ? gb_scratch(job->exec, job->plan->shared_bytes +
@@ -203,7 +190,7 @@ static void backward_weights_outputs(void *argument, int rank, int size) {
         for (int q = 0; q < p->c; q++)
             for (int a = 0; a < p->kernel_h; a++)
                 for (int b = 0; b < p->kernel_w; b++)
-                    d[weight_index(p, 0, q, a, b)] = backward_weights_sum(job, (int)o, q, a, b);
+                    d[gb_oihw_index(p, 0, q, a, b)] = backward_weights_sum(job, (int)o, q, a, b);
         if (update)
             gb_adam_update(update, o * row, row, d);
     }

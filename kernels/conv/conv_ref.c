@@ -2,26 +2,12 @@
 // Convolution as the contract defines it, one sum at a time. Packed weights are PyTorch's OIHW.
 #include "kernels/adam/adam_inline.h"
 #include "kernels/bf16/units.h"
+#include "kernels/conv/oihw.h"
 #include "kernels/epilogue/activation.h"
 #include "kernels/natives.h"
 
 static float activate(enum gb_activation activation, float u) {
     return gb_v_activate(activation, gb_v_set(u))[0];
-}
-
-static size_t weights_per_output(const struct gb_conv_problem *p) {
-    return (size_t)p->c * (size_t)p->kernel_h * (size_t)p->kernel_w;
-}
-
-// w[o, q, a, b] of an OIHW array.
-static size_t weight_index(const struct gb_conv_problem *p, int o, int q, int a, int b) {
-    return (((size_t)o * (size_t)p->c + (size_t)q) * (size_t)p->kernel_h + (size_t)a) *
-               (size_t)p->kernel_w +
-           (size_t)b;
-}
-
-static bool inside(int position, int size) {
-    return position >= 0 && position < size;
 }
 
 enum gb_status gb_conv_plan__scalar(const struct gb_backend *backend,
@@ -34,8 +20,8 @@ enum gb_status gb_conv_plan__scalar(const struct gb_backend *backend,
         .problem = *problem,
         .out_h = gb_conv_out_h(problem),
         .out_w = gb_conv_out_w(problem),
-        .weight_floats = (size_t)problem->k * weights_per_output(problem),
-        .thread_bytes = gb_round_up(weights_per_output(problem) * sizeof(float), GB_ALIGNMENT),
+        .weight_floats = (size_t)problem->k * gb_oihw_row(problem),
+        .thread_bytes = gb_round_up(gb_oihw_row(problem) * sizeof(float), GB_ALIGNMENT),
     };
     plan->forward = plan->backward_data = plan->backward_weights =
         (struct gb_conv_choice){.name = gb_conv_algorithm_names[GB_CONV_DIRECT],
@@ -74,10 +60,11 @@ static float forward_sum(const struct job *job, int n, int i, int j, int o) {
     for (int a = 0; a < p->kernel_h; a++)
         for (int b = 0; b < p->kernel_w; b++) {
             int row = i * p->stride_h + a - p->pad_h, column = j * p->stride_w + b - p->pad_w;
-            if (!inside(row, p->h) || !inside(column, p->w))
+            if (!gb_inside(row, p->h) || !gb_inside(column, p->w))
                 continue;
             for (int q = 0; q < p->c; q++)
-                sum += gb_at(job->x, n, row, column)[q] * job->weights[weight_index(p, o, q, a, b)];
+                sum +=
+                    gb_at(job->x, n, row, column)[q] * job->weights[gb_oihw_index(p, o, q, a, b)];
         }
     return sum;
 }
@@ -114,12 +101,12 @@ static float backward_data_sum(const struct job *job, int n, int row, int column
     for (int a = 0; a < p->kernel_h; a++)
         for (int b = 0; b < p->kernel_w; b++) {
             int i = row + p->pad_h - a, j = column + p->pad_w - b; // times the stride
-            if (i % p->stride_h || j % p->stride_w || !inside(i / p->stride_h, plan->out_h) ||
-                !inside(j / p->stride_w, plan->out_w))
+            if (i % p->stride_h || j % p->stride_w || !gb_inside(i / p->stride_h, plan->out_h) ||
+                !gb_inside(j / p->stride_w, plan->out_w))
                 continue;
             const float *dy = gb_at(job->y, n, i / p->stride_h, j / p->stride_w);
             for (int o = 0; o < p->k; o++)
-                sum += dy[o] * job->weights[weight_index(p, o, q, a, b)];
+                sum += dy[o] * job->weights[gb_oihw_index(p, o, q, a, b)];
         }
     return sum;
 }
@@ -159,7 +146,7 @@ static float backward_weights_sum(const struct job *job, int o, int q, int a, in
         for (int i = 0; i < plan->out_h; i++)
             for (int j = 0; j < plan->out_w; j++) {
                 int row = i * p->stride_h + a - p->pad_h, column = j * p->stride_w + b - p->pad_w;
-                if (inside(row, p->h) && inside(column, p->w))
+                if (gb_inside(row, p->h) && gb_inside(column, p->w))
                     sum += gb_at(job->x, n, row, column)[q] * gb_at(job->y, n, i, j)[o];
             }
     return sum;
@@ -169,7 +156,7 @@ static void backward_weights_outputs(void *argument, int rank, int size) {
     const struct job *job = argument;
     const struct gb_conv_problem *p = &job->plan->problem;
     const struct gb_adam_target *update = job->update;
-    size_t row = weights_per_output(p);
+    size_t row = gb_oihw_row(p);
     struct gb_range outputs = gb_partition((size_t)p->k, rank, size);
     for (size_t o = outputs.begin; o < outputs.end; o++) {
         float *d = update ? gb_scratch(job->exec, (size_t)rank * job->plan->thread_bytes)
@@ -177,7 +164,7 @@ static void backward_weights_outputs(void *argument, int rank, int size) {
         for (int q = 0; q < p->c; q++)
             for (int a = 0; a < p->kernel_h; a++)
                 for (int b = 0; b < p->kernel_w; b++)
-                    d[weight_index(p, 0, q, a, b)] = backward_weights_sum(job, (int)o, q, a, b);
+                    d[gb_oihw_index(p, 0, q, a, b)] = backward_weights_sum(job, (int)o, q, a, b);
         if (update)
             gb_adam_update(update, o * row, row, d);
     }
