@@ -126,6 +126,10 @@ static void try_threads(int threads, int *granted) {
     dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
     alarm(PATIENCE);
     gb_parallel(threads, note_size, granted);
+#if !defined(GB_PTHREADS)
+    // LLVM's keeps a file per process in /dev/shm, which _exit would leave behind.
+    omp_pause_resource_all(omp_pause_hard);
+#endif
     _exit(0);
 }
 
