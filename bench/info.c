@@ -95,7 +95,9 @@ static void print_library(const json_t *backend) {
     enum { INDENT = 20, LINE = 100 };
     size_t index;
     json_t *kernel;
-    printf("%*s%s, over %s\n", INDENT, "", gb_json_string_or_unknown(backend, "library"),
+    const char *loaded = gb_json_text(backend, "library");
+    printf("%*s%s%s, over %s\n", INDENT, "", *loaded ? loaded : "does not load; built with ",
+           *loaded ? "" : gb_json_text(backend, "built_with"),
            gb_json_string_or_unknown(backend, "fallback"));
     const json_t *borrowed = json_object_get(backend, "borrowed");
     if (json_array_size(borrowed) == 0)
@@ -134,7 +136,7 @@ static void print_backends(const json_t *machine) {
         print_precisions(backend);
         printf("; results %s the thread count\n",
                deterministic ? "do not depend on" : "may depend on");
-        if (*gb_json_text(backend, "library"))
+        if (*gb_json_text(backend, "built_with"))
             print_library(backend);
     }
 }

@@ -10,9 +10,10 @@
 
 struct gb_backend {
     const char *name;
-    const char *isa;     // CPU features required, for messages
-    size_t cpu_level;    // the same for gb_cpu_has
-    const char *library; // a vendor library's name and version, "" until it is loaded; "" native
+    const char *isa;        // CPU features required, for messages
+    size_t cpu_level;       // the same for gb_cpu_has
+    const char *library;    // a vendor library's name and version, "" until it is loaded; "" native
+    const char *built_with; // the version of the library's header; NULL native
     enum gb_status (*load)(void); // for gb_backend_load; NULL native
     int lanes;                    // floats per vector
     unsigned precisions;          // of packed operands: 1 << enum gb_type for each that it offers

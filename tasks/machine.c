@@ -203,12 +203,12 @@ static json_t *backends_json(void) {
     json_t *backends = json_array();
     for (const struct gb_backend *const *b = gb_backends(); *b; b++)
         gb_json_append(&backends,
-                       json_pack("{s:s, s:b, s:s, s:b, s:b, s:s, s:s*, s:o, s:o}", "name",
+                       json_pack("{s:s, s:b, s:s, s:b, s:b, s:s, s:s*, s:s*, s:o, s:o}", "name",
                                  (*b)->name, "supported", gb_backend_supported(*b), "needs",
                                  (*b)->isa, "default", *b == chosen, "same_bits", (*b)->same_bits,
-                                 "library", (*b)->library, "fallback",
-                                 (*b)->fallback ? (*b)->fallback->name : NULL, "borrowed",
-                                 borrowed_json(*b), "precisions", precisions_json(*b)));
+                                 "library", (*b)->library, "built_with", (*b)->built_with,
+                                 "fallback", (*b)->fallback ? (*b)->fallback->name : NULL,
+                                 "borrowed", borrowed_json(*b), "precisions", precisions_json(*b)));
     return backends;
 }
 

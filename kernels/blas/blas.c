@@ -134,6 +134,19 @@ enum gb_status gb_blas_load(int threads) {
     return status == GB_OK && threads > 0 ? need_room(threads) : status;
 }
 
+// "OpenBLAS 0.3.21" of " OpenBLAS 0.3.21 ", with which cblas.h describes itself.
+static const char *header_version(void) {
+#if defined(OPENBLAS_VERSION)
+    static char text[sizeof OPENBLAS_VERSION];
+    char title[sizeof text], number[sizeof text];
+    if (sscanf(OPENBLAS_VERSION, "%s %s", title, number) == 2) {
+        snprintf(text, sizeof text, "%s %s", title, number);
+        return text;
+    }
+#endif
+    return TITLE ", version unknown";
+}
+
 static enum gb_status load_library(void) {
     return gb_blas_load(0);
 }
@@ -141,6 +154,7 @@ static enum gb_status load_library(void) {
 void gb_blas_overlay(struct gb_backend *table) {
     table->name = "blas";
     table->library = version;
+    table->built_with = header_version();
     table->load = load_library;
 #define LAY(entry) table->entry = gb_blas_##entry;
     GB_BLAS_LAYERS(LAY)

@@ -739,6 +739,7 @@ void gb_onednn_overlay(struct gb_backend *table) {
     table->name = "onednn";
     table->isa = "SSE4.1";
     table->library = gb_onednn_name;
+    table->built_with = gb_onednn_header;
     table->load = gb_onednn_load;
     table->check = gb_onednn_check;
     table->precisions = 1u << GB_F32;

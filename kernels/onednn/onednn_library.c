@@ -10,6 +10,11 @@
 struct gb_dnnl gb_dnnl;
 char gb_onednn_name[64];
 
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+const char gb_onednn_header[] =
+    "oneDNN " TEXT(DNNL_VERSION_MAJOR) "." TEXT(DNNL_VERSION_MINOR) "." TEXT(DNNL_VERSION_PATCH);
+
 static enum gb_status status;
 static char message[GB_MESSAGE];
 

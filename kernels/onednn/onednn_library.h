@@ -70,5 +70,7 @@ enum gb_status gb_onednn_load(void);
 
 // Its name and version; "" until it is loaded.
 extern char gb_onednn_name[64];
+// The same of the header that this build has.
+extern const char gb_onednn_header[];
 
 #endif

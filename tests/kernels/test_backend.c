@@ -105,6 +105,14 @@ GB_TEST(precisions_are_those_of_own_kernels) {
     }
 }
 
+GB_TEST(a_library_states_the_version_that_it_was_built_with) {
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++) {
+        assert_int_equal((*b)->built_with != NULL, (*b)->load != NULL);
+        if ((*b)->built_with && !strpbrk((*b)->built_with, "0123456789"))
+            assert_non_null(strstr((*b)->built_with, ", version unknown"));
+    }
+}
+
 GB_TEST(an_unknown_name_is_an_error) {
     const char *names[] = {"nothing", "avx", "avx2+scalar", "onednn+", "onednn+nothing", "+avx2"};
     const struct gb_backend *backend;
