@@ -48,7 +48,8 @@ extern const struct gb_image_decoder gb_pnm_decoder;
 // And BigTIFF. 8 or 16 bits, also 1, 2 or 4 of grey and palette; RGB; in strips of any compression
 // that libtiff has.
 extern const struct gb_image_decoder gb_tiff_decoder;
-// Its image must fill the screen that the file declares. What follows the pixels is not read.
+// The first frame, which must fill the screen that the file declares or be larger. What follows its
+// pixels is not read.
 extern const struct gb_image_decoder gb_gif_decoder;
 
 // GB_BAD_INPUT for a truncated or damaged file, and for an unsupported kind.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,12 +77,9 @@ static enum gb_status read_rows(GifFileType *gif, const struct gb_image_file *fi
     return GB_OK;
 }
 
-static enum gb_status read_image(GifFileType *gif, const struct gb_image_file *file,
-                                 struct gb_image *image) {
-    struct gb_image_traits *traits = file->traits;
-    traits->has_palette = traits->keep_indices;
-    GB_TRY(gb_image_create(image, gif->SWidth, gif->SHeight, traits->has_palette ? 1 : 3, 8,
-                           file->path));
+// Decoders differ in what they show where a frame does not reach (black, the background's colour,
+// nothing): such a frame is refused. One that is larger than the screen enlarges it for all.
+static enum gb_status find_frame(GifFileType *gif, const struct gb_image_file *file) {
     GifRecordType type;
     if (find_record(gif, &type) != GIF_OK)
         return damaged(file, gif->Error);
@@ -89,9 +87,23 @@ static enum gb_status read_image(GifFileType *gif, const struct gb_image_file *f
         return gb_image_unusable(file, &gb_gif_decoder, "it holds no image");
     if (DGifGetImageDesc(gif) != GIF_OK)
         return damaged(file, gif->Error);
-    if (gif->Image.Left != 0 || gif->Image.Top != 0 || gif->Image.Width != image->w ||
-        gif->Image.Height != image->h)
-        return gb_image_unusable(file, &gb_gif_decoder, "its image does not fill its screen");
+    const GifImageDesc *frame = &gif->Image;
+    if (frame->Left == 0 && frame->Top == 0 && frame->Width >= gif->SWidth &&
+        frame->Height >= gif->SHeight)
+        return GB_OK;
+    char why[128];
+    snprintf(why, sizeof why, "its frame of %d x %d pixels at %d, %d does not fill %d x %d",
+             frame->Width, frame->Height, frame->Left, frame->Top, gif->SWidth, gif->SHeight);
+    return gb_image_unusable(file, &gb_gif_decoder, why);
+}
+
+static enum gb_status read_image(GifFileType *gif, const struct gb_image_file *file,
+                                 struct gb_image *image) {
+    struct gb_image_traits *traits = file->traits;
+    traits->has_palette = traits->keep_indices;
+    GB_TRY(find_frame(gif, file));
+    GB_TRY(gb_image_create(image, gif->Image.Width, gif->Image.Height, traits->has_palette ? 1 : 3,
+                           8, file->path));
     const ColorMapObject *palette = gif->Image.ColorMap ? gif->Image.ColorMap : gif->SColorMap;
     if (!palette)
         return gb_image_unusable(file, &gb_gif_decoder, "it has no palette");

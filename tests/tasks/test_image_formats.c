@@ -387,9 +387,12 @@ GB_FIXTURE_TEST(refuses_absurd_sizes) {
     const struct rlimit before = limit_memory();
     assert_unreadable("grey.png", "2147483647 x 1 pixels are beyond the limits");
     assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
-    patch("gif", 6, "\xff\xff\xff\xff", 4);
+    // A GIF's frame: a comma, its place, its sides.
+    const size_t frame = find_bytes("gif", ",\0\0\0\0\x25\0\x1d\0", 9);
+    patch("gif", frame + 5, "\xff\xff\xff\xff", 4);
     assert_unreadable("gif", "65535 x 65535 pixels are beyond the limits");
     patch("gif", 6, "\0\0\1\0", 4);
+    patch("gif", frame + 5, "\0\0\1\0", 4);
     assert_unreadable("gif", "0 x 1 pixels are beyond the limits");
     const size_t width = find_tag("whole.tiff", TIFFTAG_IMAGEWIDTH);
     patch("whole.tiff", width, "\xff\xff", 2);
@@ -695,6 +698,22 @@ GB_FIXTURE_TEST(reads_gif_with_a_bad_end) {
     assert_pixels("gif", PALETTE);
 }
 
+// The first frame is the image, whatever the header says of a smaller screen.
+GB_FIXTURE_TEST(reads_the_first_frame_of_gif) {
+    depth = 8;
+    gb_fixture_gif("gif", W, H, false, detail);
+    size_t size;
+    char *bytes = gb_fixture_bytes("gif", &size);
+    const size_t frame = find_bytes("gif", ",\0\0\0\0\x25\0\x1d\0", 9);
+    insert("gif", -1, bytes + frame, size - 1 - frame); // a second one
+    free(bytes);
+    assert_pixels("gif", PALETTE);
+    patch("gif", 6, "\0\0\0\0", 4);
+    assert_pixels("gif", PALETTE);
+    patch("gif", 6, "\x10\0\x10\0", 4);
+    assert_pixels("gif", PALETTE);
+}
+
 // Headers, sizes and ends are checked without decoding.
 GB_FIXTURE_TEST(probes_files) {
     write_samples();
@@ -746,5 +765,8 @@ GB_FIXTURE_TEST(refuses_what_is_not_read) {
     assert_unreadable("twelve.tiff", "not integers of 1, 2, 4, 8 or 16 bits");
     gb_fixture_gif("part.gif", W, H, false, detail);
     patch("part.gif", 6, "\x26", 1); // a screen one pixel wider
-    assert_unreadable("part.gif", "does not fill its screen");
+    assert_unreadable("part.gif", "its frame of 37 x 29 pixels at 0, 0 does not fill 38 x 29");
+    gb_fixture_gif("part.gif", W, H, false, detail);
+    patch("part.gif", find_bytes("part.gif", ",\0\0\0\0\x25\0\x1d\0", 9) + 1, "\1", 1);
+    assert_unreadable("part.gif", "its frame of 37 x 29 pixels at 1, 0 does not fill 37 x 29");
 }
