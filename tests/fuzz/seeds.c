@@ -36,11 +36,16 @@ static void write_images(void) {
     gb_fixture_pnm("pnm/plain_rgb", W, H, '3', 255, detail);
     gb_fixture_pnm("pnm/grey16", W, H, '5', 1000, detail);
     gb_fixture_pnm("pnm/rgb", W, H, '6', 255, detail);
+    gb_fixture_text("pnm/plain_bitmap", "P1\n# a comment\n9 2\n101010101\n0 1 0 1 0 1 0 1 0\n");
+    gb_fixture_file("pnm/bitmap", "P4\n9 2\n\xaa\x80\x55\x00", 11);
     gb_fixture_tiff("tiff/grey", W, H, PHOTOMETRIC_MINISWHITE, 1, 8, COMPRESSION_LZW, detail);
     gb_fixture_tiff("tiff/grey16", W, H, PHOTOMETRIC_MINISBLACK, 1, 16, COMPRESSION_NONE, detail);
     gb_fixture_tiff("tiff/rgb", W, H, PHOTOMETRIC_RGB, 3, 8, COMPRESSION_PACKBITS, detail);
     gb_fixture_tiff("tiff/rgba", W, H, PHOTOMETRIC_RGB, 4, 8, COMPRESSION_ADOBE_DEFLATE, detail);
     gb_fixture_tiff("tiff/palette", W, H, PHOTOMETRIC_PALETTE, 1, 8, COMPRESSION_LZW, detail);
+    gb_fixture_tiff_stored("tiff/tiles", 2 * W, 2 * H, 3, 8, true, false, detail);
+    gb_fixture_tiff_stored("tiff/tiles_apart", 2 * W, 2 * H, 3, 16, true, true, detail);
+    gb_fixture_tiff_stored("tiff/planes", W, H, 3, 8, false, true, detail);
     gb_fixture_gif("gif/rows", W, H, false, detail);
     gb_fixture_gif("gif/interlaced", W, H, true, detail);
 }
