@@ -188,6 +188,19 @@ if command -v gnuplot >/dev/null; then
     done
 fi
 
+# --check with the threads that are asked for, and one that loads examples: once the first task has been
+# compared. Stopped there, since the rest is another test's.
+for threads in 1 2; do
+    : >out
+    "$glowbench" tables --check --threads $threads --results "$results" >out 2>err &
+    process=$!
+    while kill -0 $process && [ ! -s out ]; do sleep 0.1; done
+    used=$(find /proc/$process/task -mindepth 1 -maxdepth 1 | wc -l)
+    kill $process
+    wait $process || true
+    grep -q identical out && [ "$used" -eq $((threads + 1)) ] || complain "--check --threads $threads: $used threads"
+done
+
 # The summary in another page.
 printf 'before\n<!-- glowbench tables -->\nold\n<!-- end -->\nafter\n' >made/page.md
 tables --readme made/page.md
