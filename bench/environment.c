@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Variables that reach into libraries and must not: Google Benchmark takes its options from
 // BENCHMARK_OUT, BENCHMARK_FILTER and others when it is loaded, which would end `bench` or change
-// what it does; with POSIXLY_CORRECT popt takes no option after the first operand. They are removed
-// by a function that runs before any library's.
+// what it does; with POSIXLY_CORRECT popt takes no option after the first operand; hwloc describes
+// another machine, oneDNN multiplies in another precision, libjpeg has less memory. They are
+// removed by a function that runs before any library's.
 #if defined(__linux__)
 
-static const char *const removed[] = {"BENCHMARK_", "POSIXLY_CORRECT="};
+static const char *const removed[] = {"BENCHMARK_",
+                                      "POSIXLY_CORRECT=",
+                                      "HWLOC_",
+                                      "DNNL_DEFAULT_FPMATH_MODE=",
+                                      "ONEDNN_DEFAULT_FPMATH_MODE=",
+                                      "JPEGMEM="};
 enum { REMOVED = sizeof removed / sizeof *removed };
 
 // No function of a library may be called yet, a sanitizer's neither.
