@@ -79,9 +79,9 @@ static enum gb_status fill(const struct gb_dataset *set, int index, const struct
 
 // What a directory of faces holds.
 struct layout {
-    char root[GB_PATH]; // the directory that names start from
-    struct gb_list all; // the images
-    char *test;         // "test/" where they are in DIR/train and DIR/test, NULL otherwise
+    char root[GB_PATH];   // the directory that names start from
+    struct gb_list all;   // the images
+    struct gb_list tests; // the directories of test images, "test/", next to those that train
 };
 
 // Appends the images of a directory, such as a person's, as "PERSON/NAME".
@@ -112,22 +112,36 @@ static enum gb_status list_persons(const char *root, struct gb_list *all) {
     return status;
 }
 
-// Images of a directory, or of the directories in it that train and test by their names.
-static enum gb_status list_plain(const char *directory, struct layout *layout) {
+// Images of directories that train and test by their names.
+static enum gb_status list_split(const struct gb_source *source, const char *directory,
+                                 const struct gb_list *names, struct layout *layout) {
+    const struct gb_subsets subsets = gb_list_subsets(names);
+    for (int i = 0; subsets.split && i < names->count; i++) {
+        const char *name = names->names[i];
+        const enum gb_subset subset = gb_subset_of(&subsets, name);
+        if (subset == GB_SUBSET_TRAIN || subset == GB_SUBSET_TEST)
+            GB_TRY(list_person(directory, name, &layout->all));
+        else
+            gb_source_note(source, "%s/%s: left out: %s", directory, name,
+                           subset == GB_SUBSET_VALIDATION
+                               ? "validation images neither train nor test"
+                               : "its name is not train or test");
+        if (subset == GB_SUBSET_TEST)
+            GB_TRY(gb_list_add(&layout->tests, gb_format("%s/", name), directory));
+    }
+    gb_list_sort(&layout->all);
+    return GB_OK;
+}
+
+// Images of a directory, or of the directories in it.
+static enum gb_status list_plain(const struct gb_source *source, struct layout *layout) {
+    const char *directory = layout->root;
     struct gb_list names, *all = &layout->all;
-    int halves[GB_SPLITS];
     GB_TRY(gb_list_entries(directory, GB_IMAGE_ENDINGS, all));
     if (all->count > 0)
         return GB_OK;
     GB_TRY(gb_list_subdirectories(directory, &names));
-    enum gb_status status = GB_OK;
-    if (gb_list_split_names(&names, halves)) {
-        layout->test = gb_format("%s/", names.names[halves[GB_SPLIT_TEST]]);
-        status = layout->test ? GB_OK : gb_no_memory(cannot_read, directory);
-        for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
-            status = list_person(directory, names.names[halves[split]], all);
-        gb_list_sort(all);
-    }
+    const enum gb_status status = list_split(source, directory, &names, layout);
     gb_list_free(&names);
     if (status == GB_OK && all->count == 0)
         return gb_list_directory(directory, GB_IMAGE_ENDINGS, all); // fails, and says why
@@ -135,7 +149,8 @@ static enum gb_status list_plain(const char *directory, struct layout *layout) {
 }
 
 // The images of a directory of whichever kind.
-static enum gb_status list_images(const char *directory, struct layout *layout) {
+static enum gb_status list_images(const struct gb_source *source, struct layout *layout) {
+    const char *directory = source->directory;
     static const char *const rooms[] = {"img_align_celeba", "Img/img_align_celeba"};
     char *root = layout->root;
     for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
@@ -147,7 +162,7 @@ static enum gb_status list_images(const char *directory, struct layout *layout) 
     if (gb_is_directory(root))
         return list_persons(root, &layout->all);
     snprintf(root, GB_PATH, "%s", directory); // shorter than the paths before
-    return list_plain(directory, layout);
+    return list_plain(source, layout);
 }
 
 // ---- Splits ----
@@ -174,18 +189,26 @@ static void split_all(int count, struct gb_list_split *split) {
     split->count[GB_SPLIT_TRAIN] = count - test;
 }
 
+static bool is_test(const struct layout *layout, const char *name) {
+    for (int i = 0; i < layout->tests.count; i++)
+        if (strncmp(name, layout->tests.names[i], strlen(layout->tests.names[i])) == 0)
+            return true;
+    return false;
+}
+
 // The directory decides.
 static void split_halves(const struct gb_source *source, const struct layout *layout,
                          struct gb_list_split *split) {
     for (int i = 0; i < layout->all.count; i++) {
-        const bool tests = strncmp(layout->all.names[i], layout->test, strlen(layout->test)) == 0;
+        const bool tests = is_test(layout, layout->all.names[i]);
         const enum gb_split to = tests ? GB_SPLIT_TEST : GB_SPLIT_TRAIN;
         split->indices[to][split->count[to]++] = i;
     }
     const int train = split->count[GB_SPLIT_TRAIN], test = split->count[GB_SPLIT_TEST];
     split->count[GB_SPLIT_TEST] = draw_test(split->indices[GB_SPLIT_TEST], test, 4 * test);
-    gb_source_note(source, "training images: %d; test images: %d of the %d in %s", train,
-                   split->count[GB_SPLIT_TEST], test, layout->test);
+    gb_source_note(source, "training images: %d; test images: %d of the %d in %s%s", train,
+                   split->count[GB_SPLIT_TEST], test, layout->tests.names[0],
+                   layout->tests.count > 1 ? " and others" : "");
 }
 
 // "000001.jpg 0" to "000001.jpg" in place, and the 0.
@@ -334,7 +357,7 @@ static enum gb_status make_splits(const struct gb_source *source, const struct l
     GB_TRY(gb_list_split_create(split, all->count));
     if (source->split_directory)
         GB_TRY(split_by_list(source->split_directory, root, all, split));
-    else if (layout->test)
+    else if (layout->tests.count > 0)
         split_halves(source, layout, split);
     else
         split_all(all->count, split);
@@ -347,11 +370,11 @@ enum gb_status gb_aligned_faces_load(const struct gb_source *source, struct gb_d
     gb_splits_clear(splits);
     struct layout layout = {0};
     struct gb_list_split split = {0};
-    enum gb_status status = list_images(source->directory, &layout);
+    enum gb_status status = list_images(source, &layout);
     if (status == GB_OK)
         status = make_splits(source, &layout, &split, splits);
     gb_list_split_free(&split);
     gb_list_free(&layout.all);
-    free(layout.test);
+    gb_list_free(&layout.tests);
     return gb_splits_keep(splits, status);
 }

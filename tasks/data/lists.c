@@ -198,21 +198,46 @@ enum gb_status gb_image_path(const char *directory, const char *stem, const char
     return status;
 }
 
-bool gb_list_split_names(const struct gb_list *directories, int indices[GB_SPLITS]) {
-    static const char *const names[GB_SPLITS][2] = {
-        [GB_SPLIT_TRAIN] = {"train", "training"}, [GB_SPLIT_TEST] = {"test", "testing"}};
-    int found[GB_SPLITS] = {0};
+// A word ends where letters end, or a capital follows a small one.
+static size_t word_length(const char *text) {
+    size_t length = 0;
+    while (isalpha((unsigned char)text[length]) &&
+           !(length > 0 && islower((unsigned char)text[length - 1]) &&
+             isupper((unsigned char)text[length])))
+        length++;
+    return length;
+}
+
+static enum gb_subset subset_named(const char *name) {
+    static const struct {
+        const char *word;
+        enum gb_subset subset;
+    } words[] = {{"train", GB_SUBSET_TRAIN},      {"training", GB_SUBSET_TRAIN},
+                 {"test", GB_SUBSET_TEST},        {"testing", GB_SUBSET_TEST},
+                 {"val", GB_SUBSET_VALIDATION},   {"validation", GB_SUBSET_VALIDATION},
+                 {"valid", GB_SUBSET_VALIDATION}, {"dev", GB_SUBSET_VALIDATION}};
+    for (; *name; name++) {
+        const size_t length = word_length(name);
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+            if (length == strlen(words[i].word) && strncasecmp(name, words[i].word, length) == 0)
+                return words[i].subset;
+        name += length > 0 ? length - 1 : 0;
+    }
+    return GB_SUBSET_OTHER;
+}
+
+struct gb_subsets gb_list_subsets(const struct gb_list *directories) {
+    bool found[GB_SUBSET_VALIDATION + 1] = {false};
     for (int i = 0; i < directories->count; i++)
-        for (int split = 0; split < GB_SPLITS; split++)
-            if (strcasecmp(directories->names[i], names[split][0]) == 0 ||
-                strcasecmp(directories->names[i], names[split][1]) == 0) {
-                indices[split] = i;
-                found[split]++;
-            }
-    if (found[GB_SPLIT_TRAIN] == 1 && found[GB_SPLIT_TEST] == 1)
-        return true;
-    indices[GB_SPLIT_TRAIN] = indices[GB_SPLIT_TEST] = -1;
-    return false;
+        found[subset_named(directories->names[i])] = true;
+    return (struct gb_subsets){.split = found[GB_SUBSET_TRAIN] &&
+                                        (found[GB_SUBSET_TEST] || found[GB_SUBSET_VALIDATION]),
+                               .validation_tests = !found[GB_SUBSET_TEST]};
+}
+
+enum gb_subset gb_subset_of(const struct gb_subsets *subsets, const char *directory) {
+    const enum gb_subset subset = subsets->split ? subset_named(directory) : GB_SUBSET_OTHER;
+    return subset == GB_SUBSET_VALIDATION && subsets->validation_tests ? GB_SUBSET_TEST : subset;
 }
 
 void gb_list_free(struct gb_list *list) {

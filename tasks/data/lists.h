@@ -42,9 +42,18 @@ enum gb_status gb_list_images(const char *directory, struct gb_list *list);
 enum gb_status gb_image_path(const char *directory, const char *stem, const char *ending,
                              char path[static GB_PATH]);
 
-// Which of a directory's directories train and test by their names: train or training, and test or
-// testing, in any case. False, with both -1, unless each is there once.
-bool gb_list_split_names(const struct gb_list *directories, int indices[GB_SPLITS]);
+// What directories next to one another hold by a word of their names, in any case: train or
+// training, test or testing, val, valid, validation or dev (train, train2017, DIV2K_valid_HR,
+// TestImages).
+enum gb_subset { GB_SUBSET_OTHER, GB_SUBSET_TRAIN, GB_SUBSET_TEST, GB_SUBSET_VALIDATION };
+struct gb_subsets {
+    bool split;            // there are training images, and test or validation images
+    bool validation_tests; // there are no test images
+};
+struct gb_subsets gb_list_subsets(const struct gb_list *directories);
+// The subset of one of them: GB_SUBSET_OTHER unless they are split; GB_SUBSET_TEST for validation images
+// that test.
+enum gb_subset gb_subset_of(const struct gb_subsets *subsets, const char *directory);
 
 void gb_list_free(struct gb_list *list);
 

@@ -58,6 +58,16 @@ static const char *test_set_named(const char *name) {
     return NULL;
 }
 
+// The same for a link, which may be named anything else.
+static const char *test_set_of(const char *directory, const char *name) {
+    const char *set = test_set_named(name);
+    char *path = set ? NULL : realpath(directory, NULL);
+    if (path)
+        set = test_set_named(strrchr(path, '/') + 1);
+    free(path);
+    return set;
+}
+
 static bool begins(const char *name, const char *start) {
     return strncasecmp(name, start, strlen(start)) == 0;
 }
@@ -83,6 +93,14 @@ static int rank_of(const char *name) {
     while (rank < 5 && strcasecmp(name, best[rank]) != 0)
         rank++;
     return rank;
+}
+
+// RCAN's and others' HR/Set5/x2: high resolutions whose sides are multiples of 2.
+static bool is_cropped(const char *directory, const char *name) {
+    bool high = false;
+    for (const char *at = directory; *at; at += strcspn(at, "/"), at += strspn(at, "/"))
+        high = high || (strcspn(at, "/") == 2 && strncasecmp(at, "HR", 2) == 0);
+    return high && strcasecmp(name, "x2") == 0;
 }
 
 // Of images that are not read.
@@ -217,18 +235,19 @@ static enum gb_status visit(struct reading *reading, const char *directory, bool
 // A test set: its images, or those of the directory in it that has the high resolutions.
 static enum gb_status read_test_set(struct reading *reading, const char *directory,
                                     const char *set) {
-    char prefix[32], path[GB_PATH];
+    char prefix[GB_PATH], path[GB_PATH];
     int images, best = -1;
     bool again;
     GB_TRY(visit(reading, directory, &again));
     if (again)
         return GB_OK;
     struct gb_list directories;
-    snprintf(prefix, sizeof prefix, "%s/", set);
+    GB_TRY(gb_path_format(prefix, "%s/", set));
     GB_TRY(read_images(reading, set, directory, prefix, &images));
     GB_TRY(gb_list_subdirectories(directory, &directories));
     for (int i = 0; images == 0 && i < directories.count; i++)
-        if (!is_low_resolution(directories.names[i]) &&
+        if ((!is_low_resolution(directories.names[i]) ||
+             is_cropped(directory, directories.names[i])) &&
             (best < 0 || rank_of(directories.names[i]) < rank_of(directories.names[best])))
             best = i;
     enum gb_status status = GB_OK;
@@ -298,6 +317,8 @@ static enum gb_status read_archive(struct reading *reading, enum gb_split split,
     return status == GB_OK ? append(reading, split, &images, prefix) : status;
 }
 
+static const char imagenet_test[] = "val_data.npz";
+
 static enum gb_status read_imagenet(struct reading *reading, const char *directory) {
     enum { BATCHES = 10 };
     char path[GB_PATH];
@@ -309,7 +330,7 @@ static enum gb_status read_imagenet(struct reading *reading, const char *directo
         if (access(path, F_OK) == 0)
             GB_TRY(read_archive(reading, GB_SPLIT_TRAIN, path, prefix));
     }
-    GB_TRY(gb_path_join(directory, "val_data.npz", path));
+    GB_TRY(gb_path_join(directory, imagenet_test, path));
     return access(path, F_OK) == 0 ? read_archive(reading, GB_SPLIT_TEST, path, "ImageNet/")
                                    : GB_OK;
 }
@@ -321,10 +342,12 @@ static int count_all(const struct reading *reading) {
 static enum gb_status read_directory(struct reading *reading, const char *directory,
                                      const char *prefix, int depth);
 
-// Whether a directory has test sets in it.
+// Whether a directory has test sets in it, or ImageNet's.
 static enum gb_status has_test_sets(const char *directory, bool *has) {
     struct gb_list names;
-    *has = false;
+    char path[GB_PATH];
+    GB_TRY(gb_path_join(directory, imagenet_test, path));
+    *has = access(path, F_OK) == 0;
     GB_TRY(gb_list_subdirectories(directory, &names));
     for (int i = 0; i < names.count; i++)
         *has = *has || test_set_named(names.names[i]);
@@ -332,45 +355,76 @@ static enum gb_status has_test_sets(const char *directory, bool *has) {
     return GB_OK;
 }
 
-// A directory `test` next to a directory `train`: a test set, or the directory of several.
-static enum gb_status read_test(struct reading *reading, const char *directory, const char *prefix,
-                                int depth) {
+// Test images next to training images: a test set, or the directory of several.
+static enum gb_status read_test(struct reading *reading, const char *directory, const char *name,
+                                const char *prefix, int depth) {
     bool sets;
     GB_TRY(has_test_sets(directory, &sets));
-    return sets ? read_directory(reading, directory, prefix, depth)
-                : read_test_set(reading, directory, "test");
+    if (sets)
+        return read_directory(reading, directory, prefix, depth);
+    const bool plain = strcasecmp(name, "test") == 0 || strcasecmp(name, "testing") == 0;
+    return read_test_set(reading, directory, plain ? "test" : name);
 }
 
-// The test sets among the directories, in their order, then the others.
-static enum gb_status read_directories(struct reading *reading, const char *directory,
-                                       const struct gb_list *names, const char *prefix,
-                                       bool bsds500, int depth) {
+// A directory that is no test set by its name.
+static enum gb_status read_other(struct reading *reading, const struct gb_subsets *subsets,
+                                 const char *directory, const char *name, const char *prefix,
+                                 int depth) {
+    const enum gb_subset subset = gb_subset_of(subsets, name);
+    if (subset == GB_SUBSET_TEST)
+        return read_test(reading, directory, name, prefix, depth);
+    bool sets = false;
+    if (subset == GB_SUBSET_VALIDATION)
+        GB_TRY(has_test_sets(directory, &sets));
+    if (subset != GB_SUBSET_VALIDATION || sets)
+        return read_directory(reading, directory, prefix, depth);
+    gb_source_note(reading->source, "%s: left out: validation images neither train nor test",
+                   directory);
+    return GB_OK;
+}
+
+// The test sets among the directories, in their order, then the others. `sets`: which each is.
+static enum gb_status read_in_order(struct reading *reading, const char *directory,
+                                    const struct gb_list *names, const char **sets,
+                                    const char *prefix, bool bsds500, int depth) {
     char path[GB_PATH], longer[GB_PATH];
-    int halves[GB_SPLITS];
-    gb_list_split_names(names, halves);
+    const struct gb_subsets subsets = gb_list_subsets(names);
+    for (int i = 0; i < names->count; i++) {
+        GB_TRY(gb_path_join(directory, names->names[i], path));
+        sets[i] = test_set_of(path, names->names[i]);
+    }
     for (int set = 0; set <= TEST_SETS; set++)
         for (int i = 0; i < names->count; i++) {
-            const char *name = names->names[i], *found = test_set_named(name);
-            if (set < TEST_SETS ? found != test_sets[set].set : found != NULL)
+            const char *name = names->names[i];
+            if (set < TEST_SETS ? sets[i] != test_sets[set].set : sets[i] != NULL)
                 continue;
             GB_TRY(gb_path_join(directory, name, path));
             GB_TRY(gb_path_format(longer, "%s%s/", prefix, name));
-            if (found)
-                GB_TRY(read_test_set(reading, path, found));
+            if (sets[i])
+                GB_TRY(read_test_set(reading, path, sets[i]));
             else if (is_low_resolution(name))
                 gb_source_note(reading->source, "%s: left out: low resolutions are computed", path);
-            else if (i == halves[GB_SPLIT_TEST])
-                GB_TRY(read_test(reading, path, longer, depth + 1));
             else if (!bsds500 || strcmp(name, "images") != 0)
-                GB_TRY(read_directory(reading, path, longer, depth + 1));
+                GB_TRY(read_other(reading, &subsets, path, name, longer, depth + 1));
         }
     return GB_OK;
+}
+
+static enum gb_status read_directories(struct reading *reading, const char *directory,
+                                       const struct gb_list *names, const char *prefix,
+                                       bool bsds500, int depth) {
+    const char **sets = calloc((size_t)names->count + 1, sizeof *sets);
+    const enum gb_status status =
+        sets ? read_in_order(reading, directory, names, sets, prefix, bsds500, depth)
+             : gb_no_memory(what, directory);
+    free(sets);
+    return status;
 }
 
 // All that a directory and those in it hold.
 static enum gb_status read_directory(struct reading *reading, const char *directory,
                                      const char *prefix, int depth) {
-    char train[GB_PATH];
+    char train[GB_PATH], validation[GB_PATH];
     int images;
     bool again;
     GB_TRY(visit(reading, directory, &again));
@@ -381,7 +435,8 @@ static enum gb_status read_directory(struct reading *reading, const char *direct
         return GB_OK;
     }
     GB_TRY(gb_path_join(directory, "images/train", train));
-    const bool bsds500 = gb_is_directory(train);
+    GB_TRY(gb_path_join(directory, "images/val", validation));
+    const bool bsds500 = gb_is_directory(train) && gb_is_directory(validation);
     if (bsds500)
         GB_TRY(read_bsds500(reading, directory));
     GB_TRY(read_imagenet(reading, directory));
@@ -412,33 +467,40 @@ static char *last_name(const char *path) {
     return name;
 }
 
-static enum gb_status read_root(struct reading *reading, const char *root) {
+// `name`: its last name, after which it may test.
+static enum gb_status read_root(struct reading *reading, const struct gb_subsets *subsets,
+                                const char *root, const char *name) {
     const int before = count_all(reading);
-    char *name = last_name(root);
-    if (!name)
-        return gb_no_memory(what, root);
-    const char *set = gb_is_directory(root) ? test_set_named(name) : NULL;
-    const enum gb_status status =
-        set ? read_test_set(reading, root, set) : read_directory(reading, root, "", 0);
-    free(name);
-    GB_TRY(status);
-    if (count_all(reading) == 0 || (count_all(reading) == before && !reading->read_again))
+    const char *set = gb_is_directory(root) ? test_set_of(root, name) : NULL;
+    GB_TRY(set ? read_test_set(reading, root, set)
+               : read_other(reading, subsets, root, name, "", 0));
+    if (gb_subset_of(subsets, name) != GB_SUBSET_VALIDATION &&
+        (count_all(reading) == 0 || (count_all(reading) == before && !reading->read_again)))
         return gb_fail(GB_BAD_INPUT, what, root, "holds no images");
     return GB_OK;
 }
 
-static enum gb_status read_roots(struct reading *reading, const char *roots) {
-    if (gb_is_directory(roots)) // whatever its name
-        return read_root(reading, roots);
-    char *root;
-    for (const char *at = roots; *at; at += strcspn(at, ":"), at += *at == ':') {
-        if (!(root = strndup(at, strcspn(at, ":"))))
-            return gb_no_memory(what, roots);
-        const enum gb_status status = read_root(reading, root);
-        free(root);
-        GB_TRY(status);
+// The directories of `paths`, and their last names.
+static enum gb_status list_roots(const char *paths, struct gb_list *roots, struct gb_list *names) {
+    const bool one = gb_is_directory(paths); // whatever its name
+    for (const char *at = paths; *at; at += *at == ':') {
+        const size_t length = one ? strlen(at) : strcspn(at, ":");
+        GB_TRY(gb_list_add(roots, strndup(at, length), paths));
+        GB_TRY(gb_list_add(names, last_name(roots->names[roots->count - 1]), paths));
+        at += length;
     }
     return GB_OK;
+}
+
+static enum gb_status read_roots(struct reading *reading, const char *paths) {
+    struct gb_list roots = {0}, names = {0};
+    enum gb_status status = list_roots(paths, &roots, &names);
+    const struct gb_subsets subsets = gb_list_subsets(&names);
+    for (int i = 0; status == GB_OK && i < roots.count; i++)
+        status = read_root(reading, &subsets, roots.names[i], names.names[i]);
+    gb_list_free(&roots);
+    gb_list_free(&names);
+    return status;
 }
 
 // ---- Splits ----

@@ -19,14 +19,16 @@ enum {
 //   BSDS500        as tasks/data/bsds_data.h reads it: images/train and images/test train, of
 //                  images/val the test set BSD100, which bsd100.txt lists, or all
 //   test sets      directories named Set5, Set14, BSD100 (B100, BSDS100), Urban100, Manga109 or
-//                  DIV2K_valid in any case and also with _HR, with images or a directory of the
-//                  high resolutions (HR, original, GT, GTmod12, image_SRF_2)
+//                  DIV2K_valid in any case and also with _HR, or links to them, with images or a
+//                  directory of the high resolutions (HR, original, GT, GTmod12, image_SRF_2; x2
+//                  below a directory HR)
 //   ImageNet32/64  train_data_batch_1.npz to ..._10.npz, as many as there are, which train, and
 //                  val_data.npz, the test set ImageNet: GB_SR_MAX_TESTED of it, evenly spread. The
 //                  array `data` is of bytes, an image a row, its red, green and blue one after the
 //                  other; pickled batches are not read
-//   train, test    next to one another (or training, testing), in any case: the test set "test", or
-//                  the directory of several of the above
+//   train, test,   next to one another, by a word of their names (gb_list_subsets): the test set
+//   val            "test", or the directory of several of the above; val is left out, or the test
+//                  set where there is no test
 //   else           images of any format that gb_image_read takes, which train
 // Low resolutions (directories named LR..., ..._LR, X2; files named ..._LR) are computed, not read.
 // source->note tells what is left out, and how many images train and test.

@@ -87,10 +87,11 @@ GB_FIXTURE_TEST(knows_the_published_layouts) {
         free_splits(splits[i]);
 }
 
-static char noted[256];
+static char noted[2048]; // the lines of a load
 
 static void note(const char *line) {
-    snprintf(noted, sizeof noted, "%s", line);
+    const size_t used = strlen(noted);
+    snprintf(noted + used, sizeof noted - used, "%s\n", line);
 }
 
 GB_FIXTURE_TEST(splits_by_directories) {
@@ -107,7 +108,24 @@ GB_FIXTURE_TEST(splits_by_directories) {
     assert_string_equal(splits[GB_SPLIT_TRAIN].names[0], "Train/0.JPEG");
     assert_int_equal(splits[GB_SPLIT_TEST].count, 3);
     assert_string_equal(splits[GB_SPLIT_TEST].names[2], "test/2.png");
-    assert_string_equal(noted, "training images: 3; test images: 3 of the 3 in test/");
+    assert_string_equal(noted, "training images: 3; test images: 3 of the 3 in test/\n");
+    free_splits(splits);
+    // Validation images neither train nor test, unless there are no others that test.
+    gb_fixture_jpeg("val/9.jpg", 40, 48, 3, slope);
+    gb_fixture_jpeg("more/9.jpg", 40, 48, 3, slope);
+    noted[0] = 0;
+    assert_ok(gb_aligned_faces_load(&source, splits));
+    assert_non_null(strstr(noted, "training images: 3; test images: 3 of the 3 in test/"));
+    assert_non_null(strstr(noted, "/val: left out: validation images neither train nor test"));
+    assert_non_null(strstr(noted, "/more: left out: "));
+    free_splits(splits);
+    gb_fixture_jpeg("pair/train_set/1.jpg", 40, 48, 3, slope);
+    gb_fixture_jpeg("pair/VALID/1.jpg", 40, 48, 3, slope);
+    struct gb_source pair = source;
+    pair.directory = gb_fixture_path("pair");
+    noted[0] = 0;
+    assert_ok(gb_aligned_faces_load(&pair, splits));
+    assert_string_equal(noted, "training images: 1; test images: 1 of the 1 in VALID/\n");
     free_splits(splits);
 }
 

@@ -127,3 +127,34 @@ GB_FIXTURE_TEST(lists_directories_of_a_directory) {
     assert_int_equal(list.count, 0);
     gb_list_free(&list);
 }
+
+GB_TEST(names_tell_what_trains_and_tests) {
+    static const struct {
+        const char *name;
+        enum gb_subset subset;
+    } names[] = {
+        {"train", GB_SUBSET_TRAIN},         {"Training", GB_SUBSET_TRAIN},
+        {"train2017", GB_SUBSET_TRAIN},     {"DIV2K_train_HR", GB_SUBSET_TRAIN},
+        {"TrainImages", GB_SUBSET_TRAIN},   {"TRAIN", GB_SUBSET_TRAIN},
+        {"test", GB_SUBSET_TEST},           {"test-set", GB_SUBSET_TEST},
+        {"val", GB_SUBSET_VALIDATION},      {"valid_HR", GB_SUBSET_VALIDATION},
+        {"2_dev", GB_SUBSET_VALIDATION},    {"validation.old", GB_SUBSET_VALIDATION},
+        {"trainer", GB_SUBSET_OTHER},       {"contest", GB_SUBSET_OTHER},
+        {"Valeria_Lopez", GB_SUBSET_OTHER}, {"", GB_SUBSET_OTHER},
+    };
+    enum { COUNT = sizeof names / sizeof *names };
+    char *list[COUNT];
+    for (int i = 0; i < COUNT; i++)
+        list[i] = (char *)names[i].name;
+    struct gb_list directories = {.count = COUNT, .names = list};
+    struct gb_subsets subsets = gb_list_subsets(&directories);
+    assert_true(subsets.split && !subsets.validation_tests);
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(gb_subset_of(&subsets, names[i].name), names[i].subset);
+    directories.count = 6; // no more than training images
+    subsets = gb_list_subsets(&directories);
+    assert_false(subsets.split);
+    assert_int_equal(gb_subset_of(&subsets, "train"), GB_SUBSET_OTHER);
+    subsets = (struct gb_subsets){.split = true, .validation_tests = true};
+    assert_int_equal(gb_subset_of(&subsets, "val"), GB_SUBSET_TEST);
+}

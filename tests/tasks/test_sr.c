@@ -179,6 +179,7 @@ GB_FIXTURE_TEST(recognises_test_sets) {
         {"a/b/URBAN100/a.png", "", "Urban100/a.png",
          "training images: 1; test images: Urban100 (1)"},
         {"Set5_HR/a.png", "", "Set5/a.png", "training images: 1; test images: Set5 (1)"},
+        {"HR/Set5/x2/a.png", "", "Set5/a.png", "training images: 1; test images: Set5 (1)"},
         {"DIV2K/DIV2K_valid_HR/a.png", "", "DIV2K/a.png",
          "training images: 1; test images: DIV2K (1)"},
     };
@@ -206,6 +207,19 @@ GB_FIXTURE_TEST(recognises_test_sets) {
     }
 }
 
+GB_FIXTURE_TEST(recognises_links_to_test_sets) {
+    struct gb_dataset splits[GB_SPLITS];
+    gb_fixture_png("sets/Set14/HR/a.png", 37, 29, 2, 8, false, bird);
+    gb_fixture_png("d/photos/p.png", 32, 32, 2, 8, false, photograph);
+    assert_int_equal(symlink("../sets/Set14", gb_fixture_path("d/birds")), 0);
+    const char *const paths[] = {gb_fixture_path("d"), joined("d/photos", "d/birds")};
+    for (int i = 0; i < 2; i++) {
+        assert_ok(load_noted(paths[i], splits));
+        assert_non_null(strstr(noted, "training images: 1; test images: Set14 (1)"));
+        free_splits(splits);
+    }
+}
+
 GB_FIXTURE_TEST(tests_the_directory_test) {
     struct gb_dataset splits[GB_SPLITS];
     gb_fixture_png("d/train/p.png", 32, 32, 2, 8, false, photograph);
@@ -225,6 +239,42 @@ GB_FIXTURE_TEST(tests_the_directory_test) {
     assert_ok(load_noted(gb_fixture_path("alone"), splits));
     assert_non_null(strstr(noted, "training images: 1; test images: held-out (1)"));
     free_splits(splits);
+}
+
+// Validation images do not train: they are left out, or test where nothing else does by its name.
+GB_FIXTURE_TEST(never_trains_on_validation_images) {
+    static const struct {
+        const char *train, *validation, *test, *line, *note;
+    } layouts[] = {
+        {"train", "val", "test", "training images: 1; test images: test (1)", "val: left out: "},
+        {"train", "Validation", "test_HR", "training images: 1; test images: test_HR (1)",
+         "Validation: left out: "},
+        {"x/train2017", "x/val2017", NULL, "training images: 1; test images: val2017 (1)", NULL},
+        {"TrainImages", "valid", "Set5", "training images: 1; test images: Set5 (1), valid (1)",
+         NULL},
+    };
+    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
+        for (int apart = 0; apart < 2; apart++) {
+            struct gb_dataset splits[GB_SPLITS];
+            const char *root = gb_fixture_path(gb_fixture_name("%zu", i));
+            gb_fixture_png(gb_fixture_name("%zu/%s/p.png", i, layouts[i].train), 32, 32, 2, 8,
+                           false, photograph);
+            gb_fixture_png(gb_fixture_name("%zu/%s/v.png", i, layouts[i].validation), 32, 32, 2, 8,
+                           false, other);
+            if (layouts[i].test)
+                gb_fixture_png(gb_fixture_name("%zu/%s/a.png", i, layouts[i].test), 37, 29, 2, 8,
+                               false, bird);
+            const char *paths =
+                gb_fixture_name("%s/%s:%s/%s", root, layouts[i].train, root, layouts[i].validation);
+            if (layouts[i].test)
+                paths = gb_fixture_name("%s:%s/%s", paths, root, layouts[i].test);
+            assert_ok(load_noted(apart ? paths : root, splits));
+            free_splits(splits);
+            if (!apart && !strstr(noted, layouts[i].line))
+                fail_msg("%s: %s", root, noted);
+            assert_non_null(strstr(noted, "training images: 1; test images: "));
+            assert_non_null(strstr(noted, layouts[i].note ? layouts[i].note : "test images"));
+        }
 }
 
 // Nothing is left out without a line, and nothing both trains and tests.
