@@ -3,10 +3,10 @@
 # Installs with apt what the build needs and is missing. If nothing is missing it does nothing and
 # needs no network.
 #
-#     sh cmake/dependencies.sh [--tests] [--pip]
+#     sh cmake/dependencies.sh [--tests] [--pip] [--peers]
 #
 # --tests: also what the tests need, and Clang's tools, without which some stages are skipped;
-# --pip: also what a download from PyPI needs
+# --pip: also what a download from PyPI needs; --peers: also PyTorch (600 MB), for bench/peers
 set -eu
 
 missing=
@@ -59,6 +59,10 @@ for part; do
         command -v clang-format >/dev/null || useful="$useful clang-format"
         ;;
     --pip) need python3-pip python3 -m pip --version ;;
+    --peers)
+        python3 -c 'import torch' 2>/dev/null || /usr/bin/python3 -c 'import torch' 2>/dev/null ||
+            useful="$useful python3-torch"
+        ;;
     esac
 done
 [ -n "$missing$useful" ] || exit 0

@@ -46,6 +46,7 @@ works() {
 
 sh cmake/dependencies.sh --tests
 if [ "${GB_TESTS_QUICK:-0}" != 1 ]; then
+    sh cmake/dependencies.sh --peers
     sh tests/lint.sh || failed="$failed lint"
     if works "${CC:-cc}" -fsanitize=address,undefined; then
         run asan "$@"

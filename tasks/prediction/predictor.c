@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/minmax.h"
 #include "flows/files/checkpoint.h"
+#include "flows/files/safetensors.h"
 #include "flows/networks/network.h"
 #include "kernels/arena.h"
 #include "tasks/data/randomness.h"
@@ -244,6 +246,79 @@ enum gb_status gb_predictor_bits(struct gb_predictor *p, const struct gb_example
                 gb_task_bits(p->task, p->state->dequantisation, log_likelihood[i], dimensions);
     }
     return GB_OK;
+}
+
+// ---- Tensors for other implementations ----
+
+static struct gb_tensor_entry image_entry(const char *name, const struct gb_tensor *images) {
+    struct gb_tensor_entry entry = {
+        .dims = 4,
+        .shape = {(size_t)images->n, (size_t)images->c, (size_t)images->h, (size_t)images->w}};
+    snprintf(entry.name, sizeof entry.name, "%s", name);
+    return entry;
+}
+
+static void append_images(struct gb_safetensors_writer *writer, const struct gb_tensor *images,
+                          float *buffer) {
+    float *to = buffer;
+    for (int n = 0; n < images->n; n++)
+        for (int c = 0; c < images->c; c++)
+            for (int i = 0; i < images->h; i++)
+                for (int j = 0; j < images->w; j++)
+                    *to++ = gb_at(images, n, i, j)[c];
+    gb_safetensors_append(writer, buffer);
+}
+
+// The scorer's batch, of which the first `count` are examples.
+static enum gb_status write_batch(const struct gb_predictor *p, const struct gb_run_config *run,
+                                  int count, const double *log_likelihood, const char *path) {
+    const struct gb_predictor_state *state = p->state;
+    const struct gb_tensor images[] = {gb_images(&state->x, 0, count),
+                                       gb_images(&state->targets, 0, count),
+                                       gb_images(&state->noise, 0, count)};
+    static const char *const names[] = {"x", "y", "noise"};
+    const int tensors = state->noise.data ? 3 : 2;
+    struct gb_tensor_entry list[4];
+    size_t largest = 0;
+    for (int i = 0; i < tensors; i++) {
+        list[i] = image_entry(names[i], &images[i]);
+        largest = gb_max_size(largest, gb_elements(&images[i]));
+    }
+    list[tensors] =
+        (struct gb_tensor_entry){.name = "log_likelihood", .dims = 1, .shape = {(size_t)count}};
+    float *buffer = malloc(gb_max_size(largest, (size_t)count) * sizeof *buffer);
+    json_t *metadata = json_object();
+    struct gb_safetensors_writer writer;
+    enum gb_status status = buffer && metadata ? gb_run_config_to_metadata(run, metadata)
+                                               : gb_no_memory("cannot write", path);
+    if (status == GB_OK)
+        status = gb_safetensors_begin(&writer, path, list, (size_t)tensors + 1, metadata);
+    if (status == GB_OK) {
+        for (int i = 0; i < tensors; i++)
+            append_images(&writer, &images[i], buffer);
+        for (int i = 0; i < count; i++)
+            buffer[i] = (float)log_likelihood[i];
+        gb_safetensors_append(&writer, buffer);
+        status = gb_safetensors_commit(&writer);
+    }
+    json_decref(metadata);
+    free(buffer);
+    return status;
+}
+
+enum gb_status gb_predictor_write_tensors(struct gb_predictor *p, const struct gb_run_config *run,
+                                          const struct gb_dataset *set, int most,
+                                          const char *path) {
+    double log_likelihood[SCORED_AT_ONCE];
+    const int count = gb_min_int(gb_min_int(most, set->count), p->state->scored_at_once);
+    struct gb_examples examples;
+    GB_TRY(gb_task_check_shape(p->kind, &p->config, &set->shape));
+    GB_TRY(gb_dataset_gather(set, NULL, count, p->options.seed, p->options.threads, &examples));
+    enum gb_status status = score_batch(p, &examples, set->names, 0, 0, log_likelihood);
+    if (status == GB_OK)
+        status = write_batch(p, run, count, log_likelihood, path);
+    gb_examples_free(&examples);
+    return status;
 }
 
 // ---- Samples ----

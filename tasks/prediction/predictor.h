@@ -69,6 +69,15 @@ enum gb_status gb_predictor_resize(struct gb_predictor *predictor,
 enum gb_status gb_predictor_bits(struct gb_predictor *predictor, const struct gb_examples *examples,
                                  int first, char *const *names, double *bits);
 
+// Writes what another implementation of the model is checked with: a safetensors file with `x`, `y`
+// and `log_likelihood` (natural logarithms, one per example) of the first examples of a set, at
+// most `most`; `y` as it enters the flow, with its noise, and `noise`, where the model dequantises.
+// Images are N x C x H x W, as PyTorch has them; the metadata is the run's configuration. Fails as
+// gb_predictor_bits, and with GB_IO_ERROR.
+enum gb_status gb_predictor_write_tensors(struct gb_predictor *predictor,
+                                          const struct gb_run_config *run,
+                                          const struct gb_dataset *set, int most, const char *path);
+
 // Conditions the sampler on x, for any number of samples. `name` is for messages. Fails as
 // gb_predictor_bits.
 enum gb_status gb_predictor_condition(struct gb_predictor *predictor, const struct gb_tensor *x,

@@ -15,11 +15,11 @@
 #include "tasks/training/scene_options.h"
 #include "tasks/training/training_run.h"
 
-enum { DEFAULT_IMAGES = 8 };
+enum { DEFAULT_IMAGES = 8, TENSOR_IMAGES = 4 };
 
 struct request {
     const char *task, *checkpoint, *split, *backend, *precision, *dequantise, *json, *picture,
-        *prediction, *ascent_start, *figure_directory, *baseline;
+        *prediction, *ascent_start, *figure_directory, *baseline, *tensors;
     int images;
     struct gb_source source;
     struct gb_predictor_options options; // 0 and a negative temperature: not given
@@ -174,6 +174,8 @@ static enum gb_status load(struct request *request, struct loaded *loaded) {
         GB_TRY(gb_atomic_probe(request->json));
     if (request->picture)
         GB_TRY(gb_atomic_probe(request->picture));
+    if (request->tensors)
+        GB_TRY(gb_atomic_probe(request->tensors));
     GB_TRY(read_run(request, request->checkpoint, task, &loaded->model.run));
     if (request->baseline)
         GB_TRY(read_run(request, request->baseline, task, &loaded->baseline.run));
@@ -236,6 +238,11 @@ static enum gb_status write_result(const struct request *request, const struct l
 static enum gb_status evaluate(const struct request *request, struct loaded *loaded,
                                json_t *metrics, json_t *per_image) {
     const struct gb_dataset *set = split_of(request, loaded);
+    // Training examples always have the model's size; whole test images may not.
+    if (request->tensors)
+        GB_TRY(gb_predictor_write_tensors(&loaded->model.predictor, &loaded->model.run,
+                                          &loaded->splits[GB_SPLIT_TRAIN], TENSOR_IMAGES,
+                                          request->tensors));
     GB_TRY(gb_predictor_evaluate(&loaded->model.predictor, &loaded->splits[GB_SPLIT_TRAIN], set,
                                  metrics, per_image));
     printf("%s, %d images of the %s split of %s\n", loaded->model.run.task->summary, set->count,
@@ -260,6 +267,9 @@ static enum gb_status eval(int argc, const char **argv) {
                          "write the metrics of the set and of each image"),
         gb_option_string("png", "FILE", &request.picture, "draw examples, samples and predictions"),
         gb_option_int("images", "N", &request.images, 1, 64, "examples in the picture"),
+        gb_option_string("tensors", "FILE", &request.tensors,
+                         "write inputs, targets and log-likelihoods of four training examples as "
+                         "safetensors, for checks of other implementations"),
         gb_option_int("crops", "N", &request.options.crops, 1, GB_MAX_CROPS,
                       "(sr only) random crops scored per test set (default: 1000, as in the "
                       "paper)"),
