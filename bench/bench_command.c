@@ -27,7 +27,7 @@ enum { MAX_BACKENDS = 16, MAX_MODELS = 64, DEFAULT_REPETITIONS = 9 };
 // The options, and what they select.
 struct given {
     const char *filter, *kinds, *models, *backends, *threads, *cache, *json, *gbench_json, *append;
-    const char *precision;
+    const char *precision, *label;
     const char *suite_name, *check, *budget_text;
     int repetitions, launches, launch; // launch -1: not one of several processes
     bool resume, list, forecast;
@@ -191,6 +191,8 @@ static enum gb_status check_combination(const struct given *given) {
     const bool has_file = given->json || given->append;
     if (given->resume && !given->json)
         return gb_fail(GB_BAD_INPUT, what, json, "--resume needs the file to resume");
+    if (given->label && strlen(given->label) >= GB_LABEL)
+        return gb_fail(GB_BAD_INPUT, "bad value", "--label", "more than %d bytes", GB_LABEL - 1);
     if (given->launches > 1 && !has_file)
         return gb_fail(GB_BAD_INPUT, what, json, "--launches needs a file for all results");
     if (given->launches > 1 && given->gbench_json)
@@ -210,6 +212,7 @@ static struct gb_sweep sweep_of(const struct given *given, const struct gb_catal
         .warm = strcmp(given->cache, "cold") != 0,
         .cold = strcmp(given->cache, "warm") != 0,
         .launch = given->launch < 0 ? 0 : given->launch,
+        .label = given->label,
         .verdicts = verdicts,
     };
 }
@@ -454,6 +457,8 @@ static enum gb_status bench(int argc, const char **argv) {
         gb_option_int("reps", "N", &given.repetitions, 1, 10000,
                       "repetitions, each >= 20 ms or one call (default: 9; quick: 7)"),
         gb_option_string("json", "FILE", &given.json, "write results as JSON Lines"),
+        gb_option_string("label", "NAME", &given.label,
+                         "name of this machine or build in the results, for score and report"),
         gb_option_flag("resume", &given.resume,
                        "resume a sweep: keep the results in FILE, time the rest"),
         gb_option_string("gbench-json", "FILE", &given.gbench_json,

@@ -83,6 +83,16 @@ static void print_comparison(const struct gb_comparison *c) {
             100 * (c->rule.threshold - 1), c->open_rows, c->row_count);
 }
 
+static void print_shared(const struct gb_rows rows[GB_SIDES]) {
+    int known[GB_SIDES], shared[GB_SIDES];
+    for (int side = 0; side < GB_SIDES; side++)
+        shared[side] = gb_rows_shared(rows[side].list, rows[side].count, &known[side]);
+    if (shared[GB_BASE] + shared[GB_NEW] > 0)
+        printf("Other work shared the machine: %d of %d rows of BASE and %d of %d of NEW were "
+               "preempted %g times or more per second and thread.\n",
+               shared[GB_BASE], known[GB_BASE], shared[GB_NEW], known[GB_NEW], GB_SHARED_SWITCHES);
+}
+
 static void print_origin(const char *side, const char *name, const json_t *build) {
     printf("%-5s %s: commit %s, %s, %s\n", side, name, gb_json_string_or_unknown(build, "commit"),
            gb_json_string_or_unknown(build, "type"), gb_json_string_or_unknown(build, "compiler"));
@@ -94,6 +104,7 @@ enum gb_status gb_comparison_report(const struct gb_comparison *c,
     print_origin("BASE", names[GB_BASE], rows[GB_BASE].list->build);
     print_origin("NEW", names[GB_NEW], rows[GB_NEW].list->build);
     print_comparison(c);
+    print_shared(rows);
     if (c->verdict == GB_NO_REGRESSION)
         return GB_OK;
     return c->verdict == GB_REGRESSION

@@ -165,5 +165,6 @@ void gb_bench_table_print(FILE *file, const struct gb_row *rows, size_t count) {
         fprintf(file, "\nno table: %s\n", gb_error_message());
     for (int i = 0; i < summaries.count && status == GB_OK; i++)
         print_summary(file, &summaries.list[i]);
+    gb_rows_print_shared(file, rows, count);
     gb_summaries_free(&summaries);
 }

@@ -33,6 +33,7 @@ enum type {
     WORDS,   // char[][GB_WORD], an array without the empty ones
     REAL,    // double
     MAYBE,   // double; null for NAN
+    COUNTER, // double, left out if NAN
     SHARES,  // shares and share_count
     SECONDS, // seconds and repetitions
     NOTE,    // char *, null for NULL
@@ -64,6 +65,7 @@ static const struct field fields[] = {
     {MEMBER("threads", COUNT, threads), NULL, 1},
     {MEMBER("cache", WORD, cache), caches, 0},
     {MEMBER("launch", COUNT, launch), NULL, 0},
+    {MEMBER("label", OPTION, label), NULL, 0},
     {MEMBER("seconds", SECONDS, seconds), NULL, 0},
     {MEMBER("median_seconds", MAYBE, median_seconds), NULL, 0},
     {MEMBER("spread", MAYBE, spread), NULL, 0},
@@ -76,6 +78,11 @@ static const struct field fields[] = {
     {MEMBER("peak_gbs", MAYBE, peak_gbs), NULL, 0},
     {MEMBER("share_of_peak", MAYBE, share_of_peak), NULL, 0},
     {MEMBER("reorder_seconds", MAYBE, reorder_seconds), NULL, 0},
+    {MEMBER("repetition_seconds", COUNTER, counters.seconds), NULL, 0},
+    {MEMBER("voluntary_switches", COUNTER, counters.voluntary_switches), NULL, 0},
+    {MEMBER("involuntary_switches", COUNTER, counters.involuntary_switches), NULL, 0},
+    {MEMBER("migrations", COUNTER, counters.migrations), NULL, 0},
+    {MEMBER("page_faults", COUNTER, counters.page_faults), NULL, 0},
     {MEMBER("error", NOTE, error), NULL, 0},
     {MEMBER("cpus", CPUS, cpus), NULL, 0},
     {MEMBER("load_average", REAL, load_average), NULL, 0},
@@ -130,6 +137,7 @@ static json_t *value_json(const struct gb_row *row, const struct field *field) {
         return json;
     case REAL:
     case MAYBE:
+    case COUNTER:
         return isnan(*(const double *)at) ? json_null() : json_real(*(const double *)at);
     case SHARES:
         json = json_object();
@@ -161,12 +169,18 @@ static json_t *value_json(const struct gb_row *row, const struct field *field) {
     return NULL;
 }
 
+static bool is_absent(const struct gb_row *row, const struct field *field) {
+    const void *at = (const char *)row + field->offset;
+    return (field->type == OPTION && !*(const char *)at) ||
+           (field->type == COUNTER && isnan(*(const double *)at));
+}
+
 enum gb_status gb_row_write(FILE *file, const char *path, const struct gb_row *row) {
     static const char what[] = "cannot write row";
     json_t *object = json_pack("{s:i}", "schema", GB_ROW_SCHEMA);
     int failed = 0;
     for (int i = 0; i < FIELDS; i++)
-        if (fields[i].type != OPTION || *((const char *)row + fields[i].offset))
+        if (!is_absent(row, &fields[i]))
             failed |= json_object_set_new(object, fields[i].key, value_json(row, &fields[i]));
     char *line = failed ? NULL : json_dumps(object, JSON_COMPACT);
     json_decref(object);
@@ -274,6 +288,9 @@ static bool take_value(struct gb_row *row, const struct field *field, json_t *va
         return take_int(at, value, field->min);
     case WORDS:
         return take_words(at, field->size, value);
+    case COUNTER:
+        *(double *)at = json_number_value(value);
+        return json_is_number(value) && *(double *)at >= 0;
     case REAL:
     case MAYBE:
         *(double *)at = json_is_null(value) ? (double)NAN : json_number_value(value);
@@ -316,9 +333,10 @@ static const char *take_figures(struct gb_row *row) {
 static const char *take_row(struct gb_row *row, const json_t *object) {
     if (gb_json_integer(object, "schema") != GB_ROW_SCHEMA)
         return "schema";
+    row->counters = gb_counters_unknown;
     for (int i = 0; i < FIELDS; i++) {
         json_t *value = json_object_get(object, fields[i].key);
-        if (!value && fields[i].type == OPTION)
+        if (!value && (fields[i].type == OPTION || fields[i].type == COUNTER))
             continue;
         if (!value || !take_value(row, &fields[i], value))
             return fields[i].key;

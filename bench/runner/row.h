@@ -15,9 +15,10 @@
 
 #include "base/status.h"
 #include "bench/runner/benchmark.h"
+#include "bench/runner/counters.h"
 
 enum { GB_ROW_SCHEMA = 1 };
-enum { GB_ALGORITHM = 48 };
+enum { GB_ALGORITHM = 48, GB_LABEL = 64 };
 enum { GB_LIBRARY = 192 }; // size of its text, which ends with the core that OpenBLAS chose
 
 // GB_CACHE_STEP: as the pass of a model that has the layer leaves them.
@@ -35,8 +36,9 @@ struct gb_row {
     char library[GB_LIBRARY];              // a vendor library's name and version; "" if native
     char borrowers[GB_BORROWERS][GB_WORD]; // backends that fall back to this kernel; then ""
     int threads;
-    enum gb_cache cache; // state of the operands' caches before each run
-    int launch;          // the process of `bench --launches` that timed it, from 0
+    enum gb_cache cache;  // state of the operands' caches before each run
+    int launch;           // the process of `bench --launches` that timed it, from 0
+    char label[GB_LABEL]; // of the machine or build, by `bench --label`; "" if not given
 
     double *seconds; // of one run, by repetition in order of time; NULL with an error
     int repetitions;
@@ -51,6 +53,10 @@ struct gb_row {
     enum gb_bound bound;
     double share_of_peak;
     double reorder_seconds; // mean of one run; NAN if the benchmark does not report it
+
+    // Means over the repetitions, each with the untimed run before it; of a layer, the pass's. In
+    // files `seconds` is "repetition_seconds"; what is NAN is left out.
+    struct gb_counters counters;
 
     char *error; // why it has no time: `seconds` is then NULL, and what follows from it NAN
 

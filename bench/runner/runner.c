@@ -252,6 +252,7 @@ static enum gb_status describe(const struct run *run, struct gb_timing *timing) 
         .peak_gflops = NAN,
         .peak_gbs = NAN,
         .reorder_seconds = NAN,
+        .counters = gb_counters_unknown,
         .cpus = calloc((size_t)run->cpu_count + 1, sizeof *row->cpus),
         .cpu_count = run->cpu_count,
     };
@@ -262,6 +263,7 @@ static enum gb_status describe(const struct run *run, struct gb_timing *timing) 
     strcpy(row->direction, b->direction);
     strcpy(row->library, library);
     snprintf(row->backend, sizeof row->backend, "%s", backend_name(b));
+    snprintf(row->label, sizeof row->label, "%s", run->sweep->label ? run->sweep->label : "");
     for (int i = 0; i < b->borrower_count; i++)
         snprintf(row->borrowers[i], GB_WORD, "%s", b->borrowers[i]->name);
     for (int i = 0; i < b->share_count; i++)
@@ -292,6 +294,8 @@ static enum gb_status add_control(struct run *run, struct gb_row *part) {
         return gb_no_memory("cannot keep rows", row->problem);
     memcpy(seconds + count, part->seconds, more * sizeof *seconds);
     row->seconds = seconds;
+    row->counters =
+        gb_counters_join(&row->counters, (int)count, &part->counters, part->repetitions);
     row->repetitions += part->repetitions;
     row->peak_gflops = part->peak_gflops;
     row->peak_gbs = part->peak_gbs;

@@ -23,6 +23,7 @@ struct gb_sweep {
     // GB_CACHE_STEP, whatever these say.
     bool warm, cold;
     int launch;                      // of the new rows
+    const char *label;               // of the new rows; may be NULL
     struct gb_gbench_report *report; // gets the new rows except layers'; may be NULL
     struct gb_verdicts *verdicts;    // what was checked before; NULL: every row is checked
     double budget;                   // seconds after which no group starts; 0: none

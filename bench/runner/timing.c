@@ -39,8 +39,9 @@ struct timed {
     struct session *session;
     struct subject *subject;
     struct gb_timing *row;
-    double reorder_seconds; // sum over the repetitions' last runs
-    int finished;           // repetitions
+    double reorder_seconds;            // sum over the repetitions' last runs
+    struct gb_counters begin, counted; // begin: of the repetition; counted: in all so far
+    int finished;                      // repetitions
 };
 
 enum { NAME = GB_PROBLEM + 2 * GB_WORD, MAX_PROBES = 64 };
@@ -200,7 +201,7 @@ static void run_nothing(void *state) {
 }
 
 static void prepare(void *argument) {
-    const struct timed *timed = argument;
+    struct timed *timed = argument;
     struct session *session = timed->session;
     if (gb_interrupt_asked()) { // the repetitions that are left are over at once
         timed->subject->run = run_nothing;
@@ -208,6 +209,8 @@ static void prepare(void *argument) {
     }
     if (session->started++ % session->timed_count == 0)
         probe_roofline(session);
+    // Before the untimed run, which hides what the reading does to the caches.
+    timed->begin = gb_counters_read();
     if (timed->row->cache == GB_CACHE_WARM && timed->subject->run_seconds < warms_itself)
         timed->subject->run(timed->subject->state);
     if (timed->subject->benchmark->restart_layers)
@@ -230,6 +233,8 @@ static void finish(void *argument) {
     const struct subject *subject = timed->subject;
     if (gb_interrupt_asked())
         return;
+    const struct gb_counters end = gb_counters_read();
+    gb_counters_add(&timed->counted, &timed->begin, &end);
     if (subject->benchmark->reorder_seconds)
         timed->reorder_seconds += subject->benchmark->reorder_seconds(subject->state);
     for (int i = 0; i < subject->row_count; i++) {
@@ -311,6 +316,11 @@ static void conclude(struct session *session) {
         struct gb_row *row = &timed->row->row;
         if (benchmark->reorder_seconds)
             row->reorder_seconds = timed->reorder_seconds / session->options->repetitions;
+        const struct gb_counters counters =
+            gb_counters_mean(&timed->counted, session->options->repetitions);
+        for (int j = 0; j < timed->subject->row_count; j++)
+            if (&timed->subject->rows[j] == timed->row || is_layer(&timed->subject->rows[j]))
+                timed->subject->rows[j].row.counters = counters;
         const char *algorithm =
             benchmark->algorithm ? benchmark->algorithm(timed->subject->state) : NULL;
         snprintf(row->algorithm, sizeof row->algorithm, "%s", algorithm ? algorithm : "");
@@ -430,6 +440,7 @@ enum gb_status gb_time_group(struct gb_timing *list, int count,
             free(row->seconds);
             row->seconds = NULL;
             row->repetitions = 0;
+            row->counters = gb_counters_unknown;
         }
     }
     return status;

@@ -12,10 +12,12 @@ static const char line[] =
     "{'schema':1,'problem':'conv/forward/n2','operation':'conv','direction':'forward',"
     "'algorithm':'winograd','mixes':{'cglow-horses-32':24,'cglow-horses-64':48},"
     "'backend':'onednn','library':'oneDNN 2.6.3','borrowers':['blas','other'],'threads':2,"
-    "'cache':'cold','launch':3,'seconds':[4.0,3.0,2.0,1.0],'median_seconds':2.5,"
+    "'cache':'cold','launch':3,'label':'c7a','seconds':[4.0,3.0,2.0,1.0],'median_seconds':2.5,"
     "'spread':0.59999999999999998,'flops':8000000000.0,'bytes':1000000000.0,"
     "'gflops':3.2000000000000002,'gbs':0.40000000000000002,'wall':'bandwidth','peak_gflops':100.0,"
-    "'peak_gbs':10.0,'share_of_peak':0.040000000000000001,'reorder_seconds':0.25,'error':null,"
+    "'peak_gbs':10.0,'share_of_peak':0.040000000000000001,'reorder_seconds':0.25,"
+    "'repetition_seconds':0.040000000000000001,'voluntary_switches':2.0,'involuntary_switches':0.5,"
+    "'migrations':0.0,'page_faults':1.0,'error':null,"
     "'cpus':[0,7],'load_average':0.5,'finished':'2024-05-01T12:00:00Z','machine':{'cpu':'one'},"
     "'build':{'commit':'abc'}}\n";
 
@@ -83,6 +85,49 @@ GB_FIXTURE_TEST(a_row_comes_back_as_it_was) {
     free(again);
 }
 
+// What the system does not count is left out, as in rows of older versions.
+GB_FIXTURE_TEST(unknown_counters_are_absent) {
+    struct gb_rows rows;
+    assert_ok(gb_rows_read(write_lines(1, "'migrations':0.0,'page_faults':1.0,", ""), &rows));
+    assert_true(isnan(rows.list[0].counters.migrations) && rows.list[0].counters.seconds == 0.04);
+    write_row("again", &rows.list[0]);
+    size_t size, size_again;
+    char *bytes = gb_fixture_bytes("rows", &size);
+    char *again = gb_fixture_bytes("again", &size_again);
+    assert_int_equal(size, size_again);
+    assert_memory_equal(bytes, again, size);
+    free(bytes);
+    free(again);
+    gb_rows_free(&rows);
+}
+
+// 0.5 switches in 0.04 s on two threads are 6.25 per second and thread.
+GB_FIXTURE_TEST(preempted_rows_are_shared) {
+    struct gb_row row = read_row();
+    int known;
+    assert_false(gb_row_is_shared(&row));
+    row.counters.involuntary_switches = 0.04 * 2 * GB_SHARED_SWITCHES;
+    assert_true(gb_row_is_shared(&row));
+    assert_int_equal(gb_rows_shared(&row, 1, &known), 1);
+    assert_int_equal(known, 1);
+    row.counters = gb_counters_unknown;
+    assert_false(gb_row_is_shared(&row));
+    assert_int_equal(gb_rows_shared(&row, 1, &known), 0);
+    assert_int_equal(known, 0);
+    gb_row_free(&row);
+}
+
+GB_FIXTURE_TEST(counters_are_means_over_repetitions) {
+    const struct gb_counters begin = {1, 10, 20, 30, 40}, end = {2, 14, 20, 32, 39};
+    struct gb_counters sum = {0};
+    gb_counters_add(&sum, &begin, &end);
+    assert_true(isnan(sum.migrations)); // a thread has ended
+    sum = gb_counters_mean(&sum, 2);
+    assert_true(sum.seconds == 0.5 && sum.voluntary_switches == 2 && sum.page_faults == 1);
+    sum = gb_counters_join(&sum, 1, &begin, 3);
+    assert_true(sum.seconds == 0.875 && sum.voluntary_switches == 8);
+}
+
 // A failed kernel has an error and no figures.
 GB_FIXTURE_TEST(an_error_has_no_times) {
     struct gb_row row = read_row();
@@ -137,6 +182,8 @@ GB_FIXTURE_TEST(damaged_files_are_refused) {
         {"'cpus':[0", "'cpus':['a'", "line 1: 'cpus'"},
         {"'error':null", "'error':'both'", "line 1: 'seconds'"},
         {"{'cpu':'one'}", "null", "line 1: 'machine'"},
+        {"'page_faults':1.0", "'page_faults':-1.0", "line 1: 'page_faults'"},
+        {"'page_faults':1.0", "'page_faults':null", "line 1: 'page_faults'"},
         {"}\n", "", "line 1 is cut short"},
         {line, "", "no rows"},
         {line, "\n", "line 1: "},
