@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <omp.h>
 
@@ -138,13 +139,15 @@ enum gb_status gb_blas_load(int threads) {
 static const char *header_version(void) {
 #if defined(OPENBLAS_VERSION)
     static char text[sizeof OPENBLAS_VERSION];
-    char title[sizeof text], number[sizeof text];
-    if (sscanf(OPENBLAS_VERSION, "%s %s", title, number) == 2) {
-        snprintf(text, sizeof text, "%s %s", title, number);
-        return text;
-    }
-#endif
+    const char *begin = OPENBLAS_VERSION + strspn(OPENBLAS_VERSION, " ");
+    size_t length = strlen(begin);
+    while (length > 0 && begin[length - 1] == ' ')
+        length--;
+    memcpy(text, begin, length);
+    return text;
+#else
     return TITLE ", version unknown";
+#endif
 }
 
 static enum gb_status load_library(void) {
