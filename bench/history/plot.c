@@ -157,7 +157,7 @@ static enum gb_status draw(const struct gb_history *h, int operation, double *sc
     if (!script)
         return gb_no_memory(what, "script");
     put_script(script, h, operation, scratch);
-    enum gb_status status = fclose(script) == 0
+    enum gb_status status = fclose(script) == 0 && text
                                 ? gb_gnuplot_draw(picture, text, LEFT + WIDTH + RIGHT,
                                                   TOP + panels_of(h, operation) * (HEIGHT + GAP))
                                 : gb_no_memory(what, "script");

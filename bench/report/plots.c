@@ -74,7 +74,7 @@ static void end_panel(const struct canvas *canvas) {
 static enum gb_status draw(struct canvas *canvas, struct gb_picture *picture) {
     fprintf(canvas->script, "unset multiplot\n");
     enum gb_status status =
-        fclose(canvas->script) == 0
+        fclose(canvas->script) == 0 && canvas->text
             ? gb_gnuplot_draw(picture, canvas->text, canvas->width, canvas->height)
             : gb_no_memory("cannot draw", picture->title);
     free(canvas->text);

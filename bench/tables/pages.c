@@ -447,8 +447,10 @@ enum gb_status gb_pages_write(const struct gb_results *results, const char *html
     FILE *page = open_memstream(&markdown, &size);
     if (page)
         put_page(page, results);
-    enum gb_status status = page && fclose(page) == 0 ? gb_file_write(path, markdown, size)
-                                                      : gb_no_memory("cannot write", path);
+    // Without memory the C library may close a stream well and leave no text.
+    enum gb_status status = page && fclose(page) == 0 && markdown
+                                ? gb_file_write(path, markdown, size)
+                                : gb_no_memory("cannot write", path);
     if (status == GB_OK && html)
         status = gb_atomic_open(&file, html);
     if (status == GB_OK && html)
