@@ -23,11 +23,11 @@ static int luma(const unsigned char rgb[3]) {
 
 // Replaces palette indices by greys where these are what the mask means: greys of any number, or
 // one bright colour and one dark. Of others the order in the palette counts, as for the classes of
-// PASCAL VOC, where 1 is a dark red.
-static void look_up_greys(struct gb_image_stored *stored) {
+// PASCAL VOC, where 1 is a dark red. Returns whether a bright colour comes before a dark one.
+static bool look_up_greys(struct gb_image_stored *stored) {
     const size_t pixels = (size_t)stored->image.w * (size_t)stored->image.h;
     unsigned char *pixel = stored->image.pixels;
-    bool used[256] = {false}, grey = true;
+    bool used[256] = {false}, grey = true, turned = false;
     int count = 0, bright = 0;
     for (size_t i = 0; i < pixels; i++)
         used[pixel[i]] = true;
@@ -35,6 +35,7 @@ static void look_up_greys(struct gb_image_stored *stored) {
         if (used[i]) {
             const unsigned char *rgb = stored->palette[i];
             grey = grey && rgb[0] == rgb[1] && rgb[0] == rgb[2];
+            turned |= bright > 0 && luma(rgb) <= HALF;
             bright += luma(rgb) > HALF;
             count++;
         }
@@ -43,22 +44,27 @@ static void look_up_greys(struct gb_image_stored *stored) {
         const int level = luma(stored->palette[pixel[i]]);
         pixel[i] = (unsigned char)(grey ? level : level > HALF ? 255 : 0);
     }
+    return turned && (grey || one_each);
 }
 
+struct form {
+    bool deep;   // white is 65535
+    bool turned; // in the palette, white comes before black
+};
+
 // A mask's values; those that are black and white alone are 0 and 255 for any number of bits.
-// *deep: white is 65535.
-static enum gb_status read_values(const char *path, struct gb_image_stored *stored, bool *deep) {
+static enum gb_status read_values(const char *path, struct gb_image_stored *stored,
+                                  struct form *form) {
     GB_TRY(gb_image_read_stored(path, stored));
     struct gb_image *image = &stored->image;
-    if (stored->has_palette)
-        look_up_greys(stored);
+    form->turned = stored->has_palette && look_up_greys(stored);
     bool plain = image->bits == 16;
     const size_t pixels = (size_t)image->w * (size_t)image->h;
     for (size_t i = 0; plain && i < pixels; i++)
         plain = image->pixels16[i] == 0 || image->pixels16[i] == UINT16_MAX;
     for (size_t i = 0; plain && i < pixels; i++)
         image->pixels16[i] = image->pixels16[i] ? UINT8_MAX : 0;
-    *deep = image->bits == 16 && !plain;
+    form->deep = image->bits == 16 && !plain;
     return GB_OK;
 }
 
@@ -66,7 +72,7 @@ static enum gb_status read_values(const char *path, struct gb_image_stored *stor
 
 // The different values of masks, and what these are in 8 bits.
 struct census {
-    bool lossy, palette;
+    bool lossy, palette, turned;
     bool levels[UINT8_MAX + 1];
     unsigned char seen[(UINT16_MAX + 1) / 8];
 };
@@ -76,14 +82,16 @@ struct survey {
     struct census *censuses; // by mask
 };
 
-static void count_values(const struct gb_image_stored *stored, bool deep, struct census *census) {
+static void count_values(const struct gb_image_stored *stored, const struct form *form,
+                         struct census *census) {
     const size_t pixels = (size_t)stored->image.w * (size_t)stored->image.h;
     census->lossy |= stored->lossy;
     census->palette |= stored->has_palette;
+    census->turned |= form->turned;
     for (size_t i = 0; i < pixels; i++) {
         const uint16_t value = value_at(&stored->image, i);
         census->seen[value / 8] |= (unsigned char)(1 << value % 8);
-        census->levels[deep ? (value * 255u + 32767) / 65535 : value & UINT8_MAX] = true;
+        census->levels[form->deep ? (value * 255u + 32767) / 65535 : value & UINT8_MAX] = true;
     }
 }
 
@@ -94,9 +102,9 @@ static enum gb_status survey_one(void *argument, int index) {
     GB_TRY(survey->files->path_of(survey->files->context, index, path));
     if (!*path)
         return GB_OK;
-    bool deep;
-    GB_TRY(read_values(path, &stored, &deep));
-    count_values(&stored, deep, &survey->censuses[index]);
+    struct form form;
+    GB_TRY(read_values(path, &stored, &form));
+    count_values(&stored, &form, &survey->censuses[index]);
     gb_image_free(&stored.image);
     return GB_OK;
 }
@@ -134,9 +142,14 @@ static enum gb_status decide(const struct gb_mask_files *files, const struct gb_
     const char *what = census->palette ? "palette indices" : "values";
     if (count == 2) {
         rule->foreground = values[1];
-        if (values[0] > HALF || values[1] <= HALF || values[1] > UINT8_MAX)
+        if (values[0] != 0 || values[1] != UINT8_MAX)
             gb_source_note(source, "%s: the masks' %s are %u and %u; %u is taken as foreground",
                            files->kind, what, values[0], values[1], values[1]);
+        else if (census->turned)
+            gb_source_note(source,
+                           "%s: in the masks' palette the bright colour comes first; it is taken "
+                           "as foreground",
+                           files->kind);
         return GB_OK;
     }
     rule->grey = count > 2;
@@ -181,6 +194,7 @@ static enum gb_status check_odd_ones(const struct survey *survey) {
 static void join(struct census *all, const struct census *one) {
     all->lossy |= one->lossy;
     all->palette |= one->palette;
+    all->turned |= one->turned;
     for (int level = 0; level <= UINT8_MAX; level++)
         all->levels[level] |= one->levels[level];
     for (size_t i = 0; i < sizeof all->seen; i++)
@@ -213,11 +227,11 @@ enum gb_status gb_mask_survey(const struct gb_mask_files *files, const struct gb
 enum gb_status gb_mask_read(const char *path, const struct gb_mask_rule *rule,
                             struct gb_image *mask) {
     struct gb_image_stored stored;
-    bool deep;
+    struct form form;
     if (rule->grey)
         return gb_image_read(path, 1, mask);
     *mask = (struct gb_image){0};
-    GB_TRY(read_values(path, &stored, &deep));
+    GB_TRY(read_values(path, &stored, &form));
     const enum gb_status status = gb_image_create(mask, stored.image.w, stored.image.h, 1, 8, path);
     const size_t pixels = (size_t)stored.image.w * (size_t)stored.image.h;
     for (size_t i = 0; status == GB_OK && i < pixels; i++)

@@ -26,8 +26,8 @@ struct gb_mask_rule {
 
 // Reads all masks and finds their rule:
 // - Of two different values the larger one is foreground: of grey values, or of palette indices
-//   whose colours are not one bright and one dark. Unless half of white parts them, source->note
-//   tells what was taken.
+//   whose colours are not one bright and one dark. Unless they are black and white, source->note
+//   tells what was taken; also where white comes before black in a palette.
 // - More than GB_MASK_CLASSES values on both sides of half of white, or a JPEG's: blurred edges.
 // GB_BAD_INPUT with the values found where they may be classes or anything else, and as
 // gb_image_read.

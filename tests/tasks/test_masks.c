@@ -59,14 +59,16 @@ GB_FIXTURE_TEST(takes_the_larger_of_two_values) {
     static const struct {
         enum format format;
         int values[2];
-        const char *note; // "" where half of white parts them
+        const char *note; // "" for black and white
     } masks[] = {
         {GREY, {0, 255}, ""},
         {GREY16, {0, 65535}, ""},
         {PALETTE, {0, 20}, ""},
         {GIF, {0, 20}, ""},
         {GREY, {0, 1}, "masks: the masks' values are 0 and 1; 1 is taken as foreground"},
-        {GREY, {40, 220}, ""},
+        {GREY, {40, 220}, "40 and 220; 220"},
+        {GREY, {0, 254}, "0 and 254; 254"},
+        {PALETTE, {24, 20}, "the bright colour comes first"},
         {GREY, {254, 255}, "254 and 255; 255"},
         {GREY16, {0, 1}, "0 and 1; 1"},
         {GREY16, {0, 255}, ""},
