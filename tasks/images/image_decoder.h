@@ -42,11 +42,11 @@ struct gb_image_decoder {
 extern const struct gb_image_decoder gb_jpeg_decoder;
 // 1 to 16 bits; grey, palette and RGB, each with alpha or without; interlaced or not.
 extern const struct gb_image_decoder gb_png_decoder;
-// PGM and PPM, plain (P2, P3) and raw (P5, P6). Scaled to the full range of 8 bits where the
+// PBM, PGM and PPM, plain (P1 to P3) and raw (P4 to P6). Scaled to the full range of 8 bits where the
 // largest value is below 256, of 16 bits elsewhere.
 extern const struct gb_image_decoder gb_pnm_decoder;
-// And BigTIFF. 8 or 16 bits, also 1, 2 or 4 of grey and palette; RGB; in strips of any compression
-// that libtiff has.
+// And BigTIFF. 8 or 16 bits, also 1, 2 or 4 of grey and palette; RGB; 8 bits of CMYK and YCbCr; in
+// strips or tiles of any compression that libtiff has.
 extern const struct gb_image_decoder gb_tiff_decoder;
 // The first frame, which must fill the screen that the file declares or be larger. What follows its
 // pixels is not read.

@@ -12,6 +12,7 @@
 struct png_errors {
     jmp_buf escape;
     char message[128];
+    bool decoded; // all rows
 };
 
 static void escape(png_structp png, png_const_charp message) {
@@ -33,12 +34,32 @@ static bool recognises(const struct gb_image_file *file) {
 struct png_source {
     const struct gb_image_file *file;
     size_t at;
+    bool ended;
 };
 
 static void read_bytes(png_structp png, png_bytep to, size_t size) {
     struct png_source *source = png_get_io_ptr(png);
-    if (gb_image_take(source->file, &source->at, to, size) != size)
+    source->ended = gb_image_take(source->file, &source->at, to, size) != size;
+    if (source->ended)
         png_error(png, "the file ends early");
+}
+
+// Whether the file ends after all of its chunks of pixels, without the mark for its end, which says
+// nothing else: as with JPEG and GIF files, decoders read it like a complete one.
+static bool lacks_end_only(const struct gb_image_file *file) {
+    enum { SIGNATURE = 8, AROUND = 12 }; // length, type, check sum
+    size_t at = SIGNATURE;
+    bool pixels = false;
+    while (at + AROUND <= file->size) {
+        const unsigned char *b = file->bytes + at;
+        const size_t length =
+            (size_t)b[0] << 24 | (size_t)b[1] << 16 | (size_t)b[2] << 8 | (size_t)b[3];
+        if (length > file->size - at - AROUND)
+            return false;
+        pixels = memcmp(b + 4, "IDAT", 4) == 0;
+        at += AROUND + length;
+    }
+    return pixels && (file->size - at < 8 || memcmp(file->bytes + at, "\0\0\0\0IEND", 8) == 0);
 }
 
 // 8 or 16 bits in native byte order, grey, RGB or palette indices. Without gamma, so that values
@@ -102,7 +123,8 @@ static enum gb_status read_png(png_structp png, png_infop info, const struct gb_
     for (int pass = 0; pass < passes; pass++)
         for (int y = 0; y < image->h; y++)
             png_read_row(png, image->pixels + (size_t)y * stride, NULL);
-    png_read_end(png, info); // a file cut after its pixels is damaged too
+    ((struct png_errors *)png_get_error_ptr(png))->decoded = true;
+    png_read_end(png, info); // a file cut in its last chunk of pixels is damaged too
     read_orientation(png, info, file->traits);
     return GB_OK;
 }
@@ -121,7 +143,11 @@ static enum gb_status decode(const struct gb_image_file *file, int channels,
     }
     if (setjmp(errors.escape)) {
         png_destroy_read_struct(&png, &info, NULL);
-        return gb_image_damaged(file, &gb_png_decoder, errors.message);
+        if (errors.decoded && source.ended && lacks_end_only(file))
+            return GB_OK;
+        return strstr(errors.message, "unhandled critical chunk") // Apple's CgBI
+                   ? gb_image_unusable(file, &gb_png_decoder, errors.message)
+                   : gb_image_damaged(file, &gb_png_decoder, errors.message);
     }
     png_set_read_fn(png, &source, read_bytes);
     enum gb_status status = read_png(png, info, file, image);

@@ -82,6 +82,7 @@ struct form {
     int palette_shift;          // of its entries to 8 bits
     bool indices;               // pixels are indices into it
     bool apart;                 // a plane for each channel
+    bool converted;             // CMYK or YCbCr, which libtiff makes RGB
 };
 
 static enum gb_status unusable(const struct tiff_source *source, const char *why) {
@@ -95,7 +96,7 @@ static enum gb_status damaged(const struct tiff_source *source, const char *why)
 
 static int channels_of(const struct form *form) {
     const bool looked_up = form->photometric == PHOTOMETRIC_PALETTE && !form->indices;
-    return form->photometric == PHOTOMETRIC_RGB || looked_up ? 3 : 1;
+    return form->photometric == PHOTOMETRIC_RGB || looked_up || form->converted ? 3 : 1;
 }
 
 // 8 bits stand in the upper half of an entry, and mostly in the lower one again; some programs
@@ -116,6 +117,11 @@ static void take_palette(struct form *form, struct gb_image_traits *traits) {
 // Samples of a pixel that carry its colour.
 static int colour_samples(const struct form *form) {
     return form->photometric == PHOTOMETRIC_RGB ? 3 : 1;
+}
+
+static enum gb_status can_convert(TIFF *tiff, const struct tiff_source *source) {
+    char why[1024];
+    return TIFFRGBAImageOK(tiff, why) ? GB_OK : unusable(source, why);
 }
 
 static enum gb_status read_form(TIFF *tiff, const struct tiff_source *source, struct form *form) {
@@ -141,8 +147,12 @@ static enum gb_status read_form(TIFF *tiff, const struct tiff_source *source, st
         form->samples == 1 && (form->bits == 1 || form->bits == 2 || form->bits == 4);
     if (kind != SAMPLEFORMAT_UINT || (form->bits != 8 && form->bits != 16 && !small))
         return unusable(source, "its channels are not integers of 1, 2, 4, 8 or 16 bits");
+    form->converted = form->bits == 8 && (form->photometric == PHOTOMETRIC_SEPARATED ||
+                                          form->photometric == PHOTOMETRIC_YCBCR);
+    if (form->converted)
+        return can_convert(tiff, source);
     if (form->photometric > PHOTOMETRIC_PALETTE)
-        return unusable(source, "its colours are neither grey nor RGB nor a palette's");
+        return unusable(source, "its colours are neither grey nor RGB, CMYK, YCbCr or a palette's");
     if (form->samples != colour_samples(form) + extra || extra > 1)
         return unusable(source, "it has a wrong number of channels");
     if (form->photometric == PHOTOMETRIC_PALETTE) {
@@ -233,12 +243,36 @@ static enum gb_status read_tiles(TIFF *tiff, const struct tiff_source *source,
     return status;
 }
 
+// Rows as they are stored: the orientation is applied to all formats alike.
+static enum gb_status read_converted(TIFF *tiff, const struct tiff_source *source,
+                                     struct gb_image *image) {
+    const size_t pixels = (size_t)image->w * (size_t)image->h;
+    uint16_t orientation;
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_ORIENTATION, &orientation);
+    uint32_t *raster = malloc(pixels * sizeof *raster);
+    if (!raster)
+        return gb_no_memory("cannot read image", source->file->path);
+    enum gb_status status = GB_OK;
+    if (!TIFFReadRGBAImageOriented(tiff, (uint32_t)image->w, (uint32_t)image->h, raster,
+                                   orientation, 1))
+        status = damaged(source, "its pixels cannot be read");
+    for (size_t i = 0; status == GB_OK && i < pixels; i++) {
+        image->pixels[3 * i] = (unsigned char)TIFFGetR(raster[i]);
+        image->pixels[3 * i + 1] = (unsigned char)TIFFGetG(raster[i]);
+        image->pixels[3 * i + 2] = (unsigned char)TIFFGetB(raster[i]);
+    }
+    free(raster);
+    return status;
+}
+
 static enum gb_status read_tiff(TIFF *tiff, const struct tiff_source *source,
                                 struct gb_image *image) {
     struct form form = {0};
     GB_TRY(read_form(tiff, source, &form));
     GB_TRY(gb_image_create(image, form.w, form.h, channels_of(&form), gb_max_int(form.bits, 8),
                            source->file->path));
+    if (form.converted)
+        return read_converted(tiff, source, image);
     const int planes = form.apart ? colour_samples(&form) : 1;
     for (int plane = 0; plane < planes; plane++)
         GB_TRY(TIFFIsTiled(tiff) ? read_tiles(tiff, source, &form, plane, image)

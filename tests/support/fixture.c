@@ -245,7 +245,12 @@ void gb_fixture_tiff(const char *name, int w, int h, int photometric, int sample
     TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
     TIFFSetField(tiff, TIFFTAG_COMPRESSION, compression);
     TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, 7);
-    const int extra = samples - (photometric == PHOTOMETRIC_RGB ? 3 : 1);
+    const int colours = photometric == PHOTOMETRIC_SEPARATED                                 ? 4
+                        : photometric == PHOTOMETRIC_RGB || photometric == PHOTOMETRIC_YCBCR ? 3
+                                                                                             : 1;
+    if (photometric == PHOTOMETRIC_YCBCR)
+        TIFFSetField(tiff, TIFFTAG_YCBCRSUBSAMPLING, 1, 1);
+    const int extra = samples - colours;
     const uint16_t alpha[] = {EXTRASAMPLE_UNASSALPHA, EXTRASAMPLE_UNSPECIFIED};
     if (extra > 0)
         TIFFSetField(tiff, TIFFTAG_EXTRASAMPLES, extra, alpha);

@@ -283,10 +283,11 @@ GB_FIXTURE_TEST(notices_a_cut_anywhere) {
     for (int i = 0; i < SAMPLES; i++) {
         size_t size;
         unsigned char *bytes = gb_fixture_bytes(sample_names[i], &size);
-        // The last byte of a plain file is a space, and the one before it a digit; a GIF's trailer
-        // and a JPEG's end marker are not needed.
+        // The last byte of a plain file is a space, and the one before it a digit; a GIF's trailer,
+        // a JPEG's end marker and a PNG's last chunk are not needed.
         const size_t spare = strcmp(sample_names[i], "plain.pgm") == 0 ? 2
                              : strcmp(sample_names[i], "jpeg") == 0    ? 2
+                             : strstr(sample_names[i], "png")          ? 12
                              : strstr(sample_names[i], "gif")          ? 1
                                                                        : 0;
         for (size_t cut = size - 1 - spare; cut >= 8; cut -= cut > 200 ? cut / 23 : 1) {
@@ -642,6 +643,31 @@ GB_FIXTURE_TEST(reads_tiff_as_other_programs_write_it) {
     assert_pixels("big", GREY);
 }
 
+// Y, and no colour.
+static int luma_only(int x, int y, int channel) {
+    return channel == 0 ? detail(x, y, 0) : 128;
+}
+
+GB_FIXTURE_TEST(reads_tiff_of_inks_and_of_luma) {
+    depth = 8;
+    gb_fixture_tiff("luma", W, H, PHOTOMETRIC_YCBCR, 3, 8, COMPRESSION_LZW, luma_only);
+    assert_pixels("luma", GREY);
+    gb_fixture_tiff("inks", W, H, PHOTOMETRIC_SEPARATED, 4, 8, COMPRESSION_LZW, detail);
+    struct gb_image image;
+    assert_ok(gb_image_read(gb_fixture_path("inks"), 3, &image));
+    assert_true(image.w == W && image.h == H && image.c == 3);
+    for (int i = 0; i < W * H * 3; i++) {
+        const int x = i / 3 % W, y = i / 3 / W;
+        const int light = (255 - detail(x, y, i % 3)) * (255 - detail(x, y, 3)) / 255;
+        assert_true(abs(image.pixels[i] - light) <= 1);
+    }
+    gb_image_free(&image);
+    set_tiff_tag("inks", TIFFTAG_ORIENTATION, ORIENTATION_LEFTBOT);
+    assert_ok(gb_image_read(gb_fixture_path("inks"), 3, &image));
+    assert_true(image.w == H && image.h == W);
+    gb_image_free(&image);
+}
+
 // Header lines with two bytes at their ends, and comments after the largest value.
 GB_FIXTURE_TEST(reads_pnm_as_other_programs_write_it) {
     static const struct {
@@ -689,6 +715,29 @@ GB_FIXTURE_TEST(reads_png_of_a_small_window) {
     gb_image_free(&image);
 }
 
+// Its last chunk is for the end alone, and may be cut or missing; pixels may not.
+GB_FIXTURE_TEST(reads_png_without_its_end) {
+    depth = 8;
+    gb_fixture_png("png", W, H, PNG_COLOR_TYPE_RGB, 8, false, detail);
+    const size_t size = gb_fixture_size("png");
+    for (size_t cut = 0; cut <= 12; cut++) {
+        gb_fixture_truncate("png", size - cut);
+        assert_pixels("png", COLOUR);
+    }
+    gb_fixture_truncate("png", size - 13);
+    assert_unreadable("png", "truncated or damaged PNG: the file ends early");
+    // Another chunk that is cut may have held the orientation.
+    gb_fixture_png("png", W, H, PNG_COLOR_TYPE_RGB, 8, false, detail);
+    patch("png", size - 12,
+          "\0\0\0\x1a"
+          "eXIf",
+          8);
+    assert_unreadable("png", "truncated or damaged PNG: the file ends early");
+    gb_fixture_png("png", W, H, PNG_COLOR_TYPE_RGB, 8, false, detail);
+    insert("png", 8, "\0\0\0\4CgBI\x50\0\x20\2\x2b\xd5\xb3\x7f", 16);
+    assert_unreadable("png", "unusable PNG: CgBI: unhandled critical chunk");
+}
+
 GB_FIXTURE_TEST(reads_gif_with_a_bad_end) {
     depth = 8;
     gb_fixture_gif("gif", W, H, false, detail);
@@ -721,7 +770,7 @@ GB_FIXTURE_TEST(probes_files) {
     for (int i = 0; i < SAMPLES; i++) {
         assert_ok(gb_image_probe(gb_fixture_path(sample_names[i]), &w, &h));
         assert_true(w == W && h == H);
-        gb_fixture_truncate(sample_names[i], gb_fixture_size(sample_names[i]) - 12);
+        gb_fixture_truncate(sample_names[i], gb_fixture_size(sample_names[i]) - 13);
         assert_error(gb_image_probe(gb_fixture_path(sample_names[i]), &w, &h), GB_BAD_INPUT,
                      "truncated or damaged");
     }
@@ -760,7 +809,7 @@ GB_FIXTURE_TEST(refuses_what_is_not_read) {
     gb_fixture_tiff("five.tiff", W, H, PHOTOMETRIC_RGB, 5, 8, COMPRESSION_LZW, detail);
     assert_unreadable("five.tiff", "unusable TIFF: it has a wrong number of channels");
     gb_fixture_tiff("lab.tiff", W, H, PHOTOMETRIC_CIELAB, 3, 8, COMPRESSION_LZW, detail);
-    assert_unreadable("lab.tiff", "neither grey nor RGB nor a palette's");
+    assert_unreadable("lab.tiff", "neither grey nor RGB, CMYK, YCbCr or a palette's");
     gb_fixture_tiff("twelve.tiff", W, H, PHOTOMETRIC_MINISBLACK, 1, 12, COMPRESSION_NONE, detail);
     assert_unreadable("twelve.tiff", "not integers of 1, 2, 4, 8 or 16 bits");
     gb_fixture_gif("part.gif", W, H, false, detail);
