@@ -134,7 +134,10 @@ struct gb_cost gb_problem_cost(const struct gb_operation *operation, const void 
     for (const struct gb_problem_size *size = operation->sizes; size->letter; size++)
         if (strchr("nhwce", size->letter))
             elements *= number_at(problem, size->offset);
-    return (struct gb_cost){cost.flops * elements, sizeof(float) * cost.floats * elements};
+    const int format = operation->formats ? number_at(problem, operation->format) : GB_FLOATS;
+    const enum gb_type type = format == GB_BF16_OPERANDS ? GB_BF16 : GB_F32;
+    return (struct gb_cost){cost.flops * elements,
+                            (double)gb_type_bytes(type) * cost.floats * elements};
 }
 
 enum gb_direction gb_stored_direction(const struct gb_operation *operation,
@@ -145,6 +148,11 @@ enum gb_direction gb_stored_direction(const struct gb_operation *operation,
 }
 
 const char *const gb_format_names[] = {"", "_bf16", "_bf16x32", "_bf16y32", "_bf16xy32", NULL};
+const char *const gb_tensor_formats[] = {"", "_bf16", NULL};
+
+enum gb_type gb_tensor_type(const struct gb_call *call) {
+    return gb_precision((enum gb_format)number_at(call->problem, call->operation->format));
+}
 
 struct gb_expected gb_stored(const struct gb_call *call, int operand, struct gb_expected expected) {
     if (call->operand[operand].type == GB_BF16) {

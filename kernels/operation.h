@@ -97,6 +97,9 @@ struct gb_dims {
 // tensor; x and y are bf16 tensors, or floats where the format says so.
 enum gb_format { GB_FLOATS, GB_BF16_OPERANDS, GB_BF16_X32, GB_BF16_Y32, GB_BF16_XY32 };
 extern const char *const gb_format_names[]; // "", "_bf16", "_bf16x32" ...; ended by NULL
+// "" and "_bf16": of operations that do not multiply, whose tensors are all floats or all bf16. They
+// compute in fp32 and round what they store.
+extern const char *const gb_tensor_formats[];
 static inline enum gb_type gb_x_type(enum gb_format format) {
     return format == GB_BF16_OPERANDS || format == GB_BF16_Y32 ? GB_BF16 : GB_F32;
 }
@@ -106,6 +109,10 @@ static inline enum gb_type gb_y_type(enum gb_format format) {
 // Of the operands that are multiplied.
 static inline enum gb_type gb_precision(enum gb_format format) {
     return format == GB_FLOATS ? GB_F32 : GB_BF16;
+}
+// Of an operation whose tensors all have one type.
+static inline enum gb_format gb_tensor_format(enum gb_type type) {
+    return type == GB_BF16 ? GB_BF16_OPERANDS : GB_FLOATS;
 }
 
 struct gb_operand {
@@ -369,6 +376,9 @@ extern const struct gb_problem_size gb_array_problem_sizes[];
 #define GB_IMAGE_EDGES(word) GB_SMALL_IMAGE_EDGES(word), "n2h33w40c13" word
 
 // ---- For descriptions ----
+
+// The type of all tensors of an operation with gb_tensor_formats.
+enum gb_type gb_tensor_type(const struct gb_call *call);
 
 // Dimensions for problems whose first sizes are n, h, w and c: the image itself, a number per
 // sample, a number per channel, a row of channels per sample ([0, 0, sample, channel]); and for a

@@ -555,6 +555,7 @@ static void fc_backward(const struct gb_fc_plan *plan, const struct gb_exec *exe
 
 struct resize_shape {
     describe_fn describe;
+    enum gb_type type;
     dnnl_dims_t x, y; // N C H W
     dnnl_dims_t window, strides;
     const int *forward_names, *backward_names;
@@ -565,6 +566,7 @@ enum { RESIZE_FORWARD, RESIZE_BACKWARD };
 // What plan->backend_data points to.
 struct resize {
     struct executor executor;
+    enum gb_type type; // that the primitives work on
     // Offsets in scratch, in bytes: a copy of x at 0; a copy of y; pooling's workspace, the
     // positions of the maxima; the primitive's scratchpad.
     size_t y_at, workspace_at, scratchpad_at, scratch_bytes;
@@ -597,8 +599,10 @@ static void divide_resize_scratch(struct resize_builder *m) {
 
 static dnnl_status_t make_resize_primitives(struct resize_builder *m) {
     const struct resize_shape *s = m->shape;
-    DNNL_TRY(layout_make(&m->x, dnnl_f32, 4, s->x, dnnl_nhwc));
-    DNNL_TRY(layout_make(&m->y, dnnl_f32, 4, s->y, dnnl_nhwc));
+    const dnnl_data_type_t type = s->type == GB_BF16 ? dnnl_bf16 : dnnl_f32;
+    m->resize->type = s->type;
+    DNNL_TRY(layout_make(&m->x, type, 4, s->x, dnnl_nhwc));
+    DNNL_TRY(layout_make(&m->y, type, 4, s->y, dnnl_nhwc));
     DNNL_TRY(gb_onednn_attributes_make(&m->attributes));
     struct primitive_spec spec = {.direction = FORWARD,
                                   .source = layout_of(&m->x),
@@ -636,19 +640,32 @@ static dnnl_status_t build_resize(void *library, const void *shape) {
     return status;
 }
 
+// Where the CPU has no primitives for bf16, floats serve, converted by reorders.
 static enum gb_status resize_plan(const struct resize_shape *shape, int threads,
                                   const struct gb_operation *operation, const void *problem,
                                   void **library) {
-    return gb_onednn_planned(
-        gb_onednn_make(sizeof(struct resize), threads, build_resize, shape, library), operation,
-        problem);
+    struct resize_shape tried = *shape;
+    dnnl_status_t status =
+        gb_onednn_make(sizeof(struct resize), threads, build_resize, &tried, library);
+    if (status == dnnl_unimplemented && tried.type == GB_BF16) {
+        tried.type = GB_F32;
+        status = gb_onednn_make(sizeof(struct resize), threads, build_resize, &tried, library);
+    }
+    return gb_onednn_planned(status, operation, problem);
+}
+
+// Where a primitive writes: the view itself, or room for a copy.
+static struct gb_tensor resize_output(const struct resize *r, const struct gb_tensor *view,
+                                      void *room) {
+    return view->type == r->type ? gb_onednn_dense_output(view, room)
+                                 : gb_dense_of(r->type, room, view->n, view->h, view->w, view->c);
 }
 
 // Upsampling has no workspace: the last operand of a run is not used.
 static void resize_forward(const struct resize *r, const struct gb_exec *exec,
                            const struct gb_tensor *x, const struct gb_tensor *y) {
-    const void *input = gb_onednn_dense_input(exec, x, GB_F32, exec->scratch);
-    const struct gb_tensor made = gb_onednn_dense_output(y, gb_scratch(exec, r->y_at));
+    const void *input = gb_onednn_dense_input(exec, x, r->type, exec->scratch);
+    const struct gb_tensor made = resize_output(r, y, gb_scratch(exec, r->y_at));
     RUN(&r->executor, RESIZE_FORWARD, gb_scratch(exec, r->scratchpad_at), input, made.data,
         gb_scratch(exec, r->workspace_at));
     gb_onednn_copy_out(exec, &made, y);
@@ -656,8 +673,8 @@ static void resize_forward(const struct resize *r, const struct gb_exec *exec,
 
 static void resize_backward(const struct resize *r, const struct gb_exec *exec,
                             const struct gb_tensor *dy, const struct gb_tensor *dx) {
-    const void *input = gb_onednn_dense_input(exec, dy, GB_F32, gb_scratch(exec, r->y_at));
-    const struct gb_tensor made = gb_onednn_dense_output(dx, exec->scratch);
+    const void *input = gb_onednn_dense_input(exec, dy, r->type, gb_scratch(exec, r->y_at));
+    const struct gb_tensor made = resize_output(r, dx, exec->scratch);
     RUN(&r->executor, RESIZE_BACKWARD, gb_scratch(exec, r->scratchpad_at), input, made.data,
         gb_scratch(exec, r->workspace_at));
     gb_onednn_copy_out(exec, &made, dx);
@@ -669,6 +686,7 @@ static enum gb_status max_pool_plan(const struct gb_pool_problem *p, int threads
     GB_TRY(gb_problem_check(&gb_max_pool_operation, p));
     const struct resize_shape shape = {
         .describe = describe_max_pooling,
+        .type = gb_x_type(p->format),
         .x = {p->n, p->c, p->h, p->w},
         .y = {p->n, p->c, gb_pool_out(p->h, p), gb_pool_out(p->w, p)},
         .window = {p->kernel, p->kernel},
@@ -695,9 +713,10 @@ static void max_pool_forward(const struct gb_pool_plan *plan, const struct gb_ex
 static void max_pool_backward(const struct gb_pool_plan *plan, const struct gb_exec *exec,
                               const struct gb_tensor *x, const struct gb_tensor *dy,
                               const struct gb_tensor *dx) {
-    assert(gb_pool_operands_fit(plan, exec, x, dy) && gb_same_shape(x, dx));
+    assert(gb_pool_operands_fit(plan, exec, x, dy) && gb_pool_operands_fit(plan, exec, dx, dy));
     const struct resize *r = plan->backend_data;
-    const struct gb_tensor y = gb_dense(gb_scratch(exec, r->y_at), dy->n, dy->h, dy->w, dy->c);
+    const struct gb_tensor y =
+        gb_dense_of(r->type, gb_scratch(exec, r->y_at), dy->n, dy->h, dy->w, dy->c);
     resize_forward(r, exec, x, &y);
     resize_backward(r, exec, dy, dx);
 }
@@ -707,6 +726,7 @@ static enum gb_status upsample_plan(const struct gb_upsample_problem *p, int thr
     GB_TRY(gb_onednn_load());
     GB_TRY(gb_problem_check(&gb_upsample_operation, p));
     const struct resize_shape shape = {.describe = describe_upsampling,
+                                       .type = gb_x_type(p->format),
                                        .x = {p->n, p->c, p->h, p->w},
                                        .y = {p->n, p->c, p->h * p->factor, p->w * p->factor},
                                        .forward_names = upsample_forward_names,

@@ -36,9 +36,9 @@ static struct gb_dims dims_x(const struct gb_call *call) {
 
 enum { SCALED_X, SCALED_R, SCALED_Y };
 static const struct gb_operand add_scaled_operands[] = {
-    {"x", GB_IN, .dims = dims_x},
-    {"r", GB_IN, .dims = gb_dims_image},
-    {"y", GB_OUT, .dims = gb_dims_image, .in_place_of = {"x", "r"}},
+    {"x", GB_IN, .dims = dims_x, .type = gb_tensor_type},
+    {"r", GB_IN, .dims = gb_dims_image, .type = gb_tensor_type},
+    {"y", GB_OUT, .dims = gb_dims_image, .in_place_of = {"x", "r"}, .type = gb_tensor_type},
     {0},
 };
 
@@ -51,8 +51,9 @@ GB_CALL(add_scaled, add_scaled, call->exec, gb_view(call, SCALED_X), rrdb_factor
 GB_DEFINITION(add_scaled) {
     const struct gb_add_scaled_problem *p = call->problem;
     const float r = (float)gb_value(call, SCALED_R, at);
-    return gb_within(
-        p->alone ? rrdb_factor * r : fmaf(rrdb_factor, r, (float)gb_value(call, SCALED_X, at)), 0);
+    const float y =
+        p->alone ? rrdb_factor * r : fmaf(rrdb_factor, r, (float)gb_value(call, SCALED_X, at));
+    return gb_within(p->format == GB_FLOATS ? y : gb_bf16_value(gb_bf16_round(y)), 0);
 }
 
 const struct gb_operation gb_add_scaled_operation = {
@@ -60,11 +61,14 @@ const struct gb_operation gb_add_scaled_operation = {
     .what = "scaled addition",
     .kernels = {GB_KERNEL(GB_FORWARD, add_scaled, add_scaled, .costs = {{2, 3}, {1, 2}},
                           .reference_bits = true, .extremes = true)},
-    .edges = GB_TEXTS(GB_IMAGE_EDGES(""), GB_IMAGE_EDGES("alone")),
+    .edges = GB_TEXTS(GB_IMAGE_EDGES(""), GB_IMAGE_EDGES("alone"), GB_IMAGE_EDGES("_bf16"),
+                      GB_IMAGE_EDGES("alone_bf16")),
     .problem_bytes = sizeof(struct gb_add_scaled_problem),
     .sizes = gb_image_problem_sizes,
     .words = GB_TEXTS("", "alone"),
     .word = offsetof(struct gb_add_scaled_problem, alone),
+    .formats = gb_tensor_formats,
+    .format = offsetof(struct gb_add_scaled_problem, format),
     .check = gb_image_check,
 };
 
@@ -150,7 +154,7 @@ GB_TRACED(add, add, GB_FORWARD, gb_image_of(x),
           (const struct gb_exec *exec, const struct gb_tensor *x, const struct gb_tensor *y),
           (exec, x, y))
 GB_TRACED(add_scaled, add_scaled, GB_FORWARD,
-          ((struct gb_add_scaled_problem){gb_image_of(r), x == NULL}),
+          ((struct gb_add_scaled_problem){gb_image_of(r), x == NULL, gb_tensor_format(r->type)}),
           (const struct gb_exec *exec, const struct gb_tensor *x, float factor,
            const struct gb_tensor *r, const struct gb_tensor *y),
           (exec, x, factor, r, y))

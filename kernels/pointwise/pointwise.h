@@ -9,16 +9,18 @@
 typedef void (*gb_add_fn)(const struct gb_exec *exec, const struct gb_tensor *x,
                           const struct gb_tensor *y);
 
-// y = x + factor * r, rounded once: the scaled residuals of an RRDB. Views of one shape, any
-// strides, y may be the same view as x or r. x NULL: y = factor * r, the gradient of r.
+// y = x + factor * r, rounded once to float: the scaled residuals of an RRDB. Views of one shape
+// and type, floats or bf16 (y is then rounded once more), any strides; y may be the same view as x
+// or r. x NULL: y = factor * r, the gradient of r.
 typedef void (*gb_add_scaled_fn)(const struct gb_exec *exec, const struct gb_tensor *x,
                                  float factor, const struct gb_tensor *r,
                                  const struct gb_tensor *y);
 
-// The shape, and whether x is NULL; text "n2h32w32c128", "n2h32w32c128alone".
+// The shape, whether x is NULL, and the type; text "n2h32w32c128", "n2h32w32c128alone_bf16".
 struct gb_add_scaled_problem {
     struct gb_image_problem image;
-    int alone; // 0 or 1
+    int alone;             // 0 or 1
+    enum gb_format format; // GB_FLOATS or GB_BF16_OPERANDS
 };
 
 // out[i] = exp(factor * in[i]) for `count` floats; within 2 ulp of the exponential of the rounded

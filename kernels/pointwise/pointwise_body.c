@@ -3,10 +3,10 @@
 #include "kernels/simd/math.h"
 #include "kernels/simd/rows.h"
 
-// An image row as runs of contiguous floats: one per pixel, or a single one where the rows of all
+// An image row as runs of contiguous elements: one per pixel, or a single one where the rows of all
 // views are contiguous.
 struct runs {
-    int count, floats;
+    int count, elements;
 };
 static struct runs runs_of(const struct gb_tensor *t, bool side_by_side) {
     return side_by_side ? (struct runs){1, t->w * t->c} : (struct runs){t->w, t->c};
@@ -26,7 +26,7 @@ static void add_row(const void *argument, int n, int i) {
     for (int j = 0; j < runs.count; j++) {
         const float *from = gb_at(k->x, n, i, j);
         float *to = gb_at(k->y, n, i, j);
-        for (int c = 0, left = runs.floats; left > 0; c += GB_LANES, left -= GB_LANES)
+        for (int c = 0, left = runs.elements; left > 0; c += GB_LANES, left -= GB_LANES)
             gb_store_left(to + c, gb_load_left(to + c, left) + gb_load_left(from + c, left), left);
     }
 }
@@ -43,27 +43,37 @@ struct add_scaled {
     float factor;
 };
 
-static void add_scaled_row(const void *argument, int n, int i) {
-    const struct add_scaled *k = argument;
+GB_INLINE void scaled_row(const struct add_scaled *k, int n, int i, bool bf16) {
     const gb_v factor = gb_v_set(k->factor);
     const struct runs runs = runs_of(k->y, (!k->x || is_run(k->x)) && is_run(k->r) && is_run(k->y));
     for (int j = 0; j < runs.count; j++) {
-        const float *x = k->x ? gb_at(k->x, n, i, j) : NULL, *r = gb_at(k->r, n, i, j);
-        float *y = gb_at(k->y, n, i, j);
-        for (int c = 0, left = runs.floats; left > 0; c += GB_LANES, left -= GB_LANES) {
-            gb_v value = gb_load_left(r + c, left) * factor;
+        const void *x = k->x ? gb_pixel_of(k->x, n, i, j, bf16) : NULL;
+        const void *r = gb_pixel_of(k->r, n, i, j, bf16);
+        void *y = gb_pixel_of(k->y, n, i, j, bf16);
+        for (int c = 0, left = runs.elements; left > 0; c += GB_LANES, left -= GB_LANES) {
+            gb_v value = gb_load_typed(r, c, left, bf16) * factor;
             if (x)
-                value = gb_v_fma(gb_load_left(r + c, left), factor, gb_load_left(x + c, left));
-            gb_store_left(y + c, value, left);
+                value = gb_v_fma(gb_load_typed(r, c, left, bf16), factor,
+                                 gb_load_typed(x, c, left, bf16));
+            gb_store_typed(y, c, value, left, bf16);
         }
     }
+}
+
+static void add_scaled_row(const void *argument, int n, int i) {
+    scaled_row(argument, n, i, false);
+}
+
+static void add_scaled_bf16_row(const void *argument, int n, int i) {
+    scaled_row(argument, n, i, true);
 }
 
 void GB_NAME(gb_add_scaled)(const struct gb_exec *exec, const struct gb_tensor *x, float factor,
                             const struct gb_tensor *r, const struct gb_tensor *y) {
     assert(gb_same_shape(r, y) && (!x || gb_same_shape(x, y)));
+    assert(r->type == y->type && (!x || x->type == y->type));
     struct add_scaled add = {x, r, y, factor};
-    gb_for_rows(exec, y, 1, add_scaled_row, &add);
+    gb_for_rows(exec, y, 1, y->type == GB_BF16 ? add_scaled_bf16_row : add_scaled_row, &add);
 }
 
 struct exponential {

@@ -16,7 +16,8 @@ static struct gb_cost pool_cost(const void *problem, enum gb_direction direction
     const struct gb_pool_problem *p = problem;
     double images = (double)p->n * p->c;
     double x = images * p->h * p->w, y = images * gb_pool_out(p->h, p) * gb_pool_out(p->w, p);
-    return (struct gb_cost){0, sizeof(float) * (direction == GB_BACKWARD ? 2 * x + y : x + y)};
+    const double element = (double)gb_type_bytes(gb_x_type(p->format));
+    return (struct gb_cost){0, element * (direction == GB_BACKWARD ? 2 * x + y : x + y)};
 }
 
 static const struct gb_problem_size pool_sizes[] = {
@@ -35,16 +36,16 @@ static struct gb_dims dims_y(const struct gb_call *call) {
 
 enum { FORWARD_X, FORWARD_Y };
 static const struct gb_operand forward_operands[] = {
-    {"x", GB_IN, .dims = gb_dims_image},
-    {"y", GB_OUT, .dims = dims_y},
+    {"x", GB_IN, .dims = gb_dims_image, .type = gb_tensor_type},
+    {"y", GB_OUT, .dims = dims_y, .type = gb_tensor_type},
     {0},
 };
 
 enum { BACKWARD_X, BACKWARD_DY, BACKWARD_DX };
 static const struct gb_operand backward_operands[] = {
-    {"x", GB_IN, .dims = gb_dims_image},
-    {"dy", GB_IN, .dims = dims_y},
-    {"dx", GB_OUT, .dims = gb_dims_image},
+    {"x", GB_IN, .dims = gb_dims_image, .type = gb_tensor_type},
+    {"dy", GB_IN, .dims = dims_y, .type = gb_tensor_type},
+    {"dx", GB_OUT, .dims = gb_dims_image, .type = gb_tensor_type},
     {0},
 };
 
@@ -63,18 +64,19 @@ GB_DEFINITION(forward) {
     double value = -INFINITY;
     for (int a = 0; a < p->kernel; a++)
         for (int b = 0; b < p->kernel; b++)
-            value = fmax(value, gb_at(&call->operand[FORWARD_X], at[0], i + a, j + b)[at[3]]);
+            value = fmax(value, gb_get(&call->operand[FORWARD_X], at[0], i + a, j + b, at[3]));
     return (struct gb_expected){value, 0, (double)p->kernel * p->kernel};
 }
 
-// True if x, a value of output [n, i, j, c]'s window, is its first maximum.
-static bool is_maximum(const struct gb_call *call, int n, int i, int j, int c, const float *x) {
+// True if x[at] is the first maximum of output [i, j]'s window.
+static bool is_maximum(const struct gb_call *call, int i, int j, const int at[4]) {
     const struct gb_pool_problem *p = call->problem;
-    for (int a = 0; a < p->kernel; a++)
-        for (int b = 0; b < p->kernel; b++) {
-            const float *other =
-                gb_at(&call->operand[BACKWARD_X], n, i * p->stride + a, j * p->stride + b) + c;
-            if (other < x ? *other >= *x : *other > *x)
+    const double x = gb_value(call, BACKWARD_X, at);
+    for (int a = i * p->stride; a < i * p->stride + p->kernel; a++)
+        for (int b = j * p->stride; b < j * p->stride + p->kernel; b++) {
+            const double other = gb_value(call, BACKWARD_X, (int[]){at[0], a, b, at[3]});
+            const bool before = a < at[1] || (a == at[1] && b < at[2]);
+            if (before ? other >= x : other > x)
                 return false;
         }
     return true;
@@ -89,18 +91,21 @@ static int first_window(int at, const struct gb_pool_problem *p) {
 GB_DEFINITION(backward) {
     const struct gb_pool_problem *p = call->problem;
     const struct gb_tensor *dy = gb_view(call, BACKWARD_DY);
-    const float *x = gb_at(gb_view(call, BACKWARD_X), at[0], at[1], at[2]) + at[3];
     struct gb_sum sum = {0};
     float in_order = 0;
     double windows = 0;
     for (int i = first_window(at[1], p); i < dy->h && i * p->stride <= at[1]; i++)
         for (int j = first_window(at[2], p); j < dy->w && j * p->stride <= at[2]; j++, windows++)
-            if (is_maximum(call, at[0], i, j, at[3], x)) {
-                const float d = gb_at(dy, at[0], i, j)[at[3]];
+            if (is_maximum(call, i, j, at)) {
+                const float d = gb_get(dy, at[0], i, j, at[3]);
                 in_order += d;
+                if (p->format != GB_FLOATS)
+                    in_order = gb_bf16_value(gb_bf16_round(in_order));
                 gb_sum_add(&sum, d, 1);
             }
     struct gb_expected dx = gb_sum_expected(call, sum);
+    if (p->format != GB_FLOATS) // each addition rounds by half a unit of the significand
+        dx.bound += 0x1p-8 * sum.terms * sum.magnitude;
     if (call->backend->same_bits)
         dx = gb_within(in_order, 0);
     dx.terms = windows * p->kernel * p->kernel;
@@ -118,7 +123,9 @@ GB_DEFINITION(backward) {
 static const char *const edges[] = {
     IMAGES("r2u2"), IMAGES("r1u1"), IMAGES("r3u1"), IMAGES("r3u2"), IMAGES("r2u3"), IMAGES("r5u4"),
     // One window, and enough work to be shared among threads.
-    "n1h2w2c1r2u2", "n2h6w6c3r5u4", "n2h35w42c13r2u2", "n2h36w43c13r3u2", "n2h35w42c13r2u3", NULL};
+    "n1h2w2c1r2u2", "n2h6w6c3r5u4", "n2h35w42c13r2u2", "n2h36w43c13r3u2", "n2h35w42c13r2u3",
+    // bf16: windows that tile the image, and that overlap.
+    IMAGES("r2u2_bf16"), IMAGES("r3u2_bf16"), "n2h35w42c13r2u2_bf16", NULL};
 
 const struct gb_operation gb_max_pool_operation = {
     .name = "max_pool",
@@ -132,6 +139,8 @@ const struct gb_operation gb_max_pool_operation = {
         },
     .problem_bytes = sizeof(struct gb_pool_problem),
     .sizes = pool_sizes,
+    .formats = gb_tensor_formats,
+    .format = offsetof(struct gb_pool_problem, format),
     .check = pool_check,
     .cost = pool_cost,
     .edges = edges,

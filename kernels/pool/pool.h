@@ -7,10 +7,11 @@
 
 #include "kernels/operation.h"
 
-// Text "n2h64w64c32r2u2".
+// Text "n2h64w64c32r2u2", "n2h64w64c32r2u2_bf16".
 struct gb_pool_problem {
-    int n, h, w, c;     // x
-    int kernel, stride; // both ways
+    int n, h, w, c;        // x
+    int kernel, stride;    // both ways
+    enum gb_format format; // GB_FLOATS or GB_BF16_OPERANDS: all tensors
 };
 
 static inline int gb_pool_out(int size, const struct gb_pool_problem *p) {
@@ -38,7 +39,8 @@ typedef void (*gb_max_pool_forward_fn)(const struct gb_pool_plan *plan, const st
 // The gradient of an output goes to the first maximum of its window in row order (to the last NaN
 // if there is one), as in PyTorch. The maximum is searched for again in x, which is cheaper than
 // storing its position. Overwrites dx; where windows overlap, gradients are added in the outputs'
-// row order (vendor libraries: in any order, with a convolution's error bound).
+// row order and, in bf16, rounded at each addition (vendor libraries: in any order, with a
+// convolution's error bound).
 typedef void (*gb_max_pool_backward_fn)(const struct gb_pool_plan *plan, const struct gb_exec *exec,
                                         const struct gb_tensor *x, const struct gb_tensor *dy,
                                         const struct gb_tensor *dx);
@@ -49,7 +51,8 @@ typedef void (*gb_max_pool_backward_fn)(const struct gb_pool_plan *plan, const s
 static inline bool gb_pool_operands_fit(const struct gb_pool_plan *plan, const struct gb_exec *exec,
                                         const struct gb_tensor *x, const struct gb_tensor *y) {
     const struct gb_pool_problem *p = &plan->problem;
-    return gb_has_shape(x, p->n, p->h, p->w, p->c) &&
+    return gb_has_shape(x, p->n, p->h, p->w, p->c) && x->type == gb_x_type(p->format) &&
+           y->type == x->type &&
            gb_has_shape(y, p->n, gb_pool_out(p->h, p), gb_pool_out(p->w, p), p->c) &&
            exec->scratch_bytes >= plan->scratch_bytes;
 }

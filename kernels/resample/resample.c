@@ -15,7 +15,8 @@ static enum gb_status upsample_check(const void *problem) {
 static struct gb_cost upsample_cost(const void *problem, enum gb_direction direction) {
     const struct gb_upsample_problem *p = problem;
     double x = (double)p->n * p->h * p->w * p->c, y = x * p->factor * p->factor;
-    return (struct gb_cost){direction == GB_BACKWARD ? y - x : 0, sizeof(float) * (x + y)};
+    const double element = (double)gb_type_bytes(gb_x_type(p->format));
+    return (struct gb_cost){direction == GB_BACKWARD ? y - x : 0, element * (x + y)};
 }
 
 static const struct gb_problem_size upsample_sizes[] = {
@@ -33,15 +34,15 @@ static struct gb_dims dims_y(const struct gb_call *call) {
 
 enum { FORWARD_X, FORWARD_Y };
 static const struct gb_operand forward_operands[] = {
-    {"x", GB_IN, .dims = gb_dims_image},
-    {"y", GB_OUT, .dims = dims_y},
+    {"x", GB_IN, .dims = gb_dims_image, .type = gb_tensor_type},
+    {"y", GB_OUT, .dims = dims_y, .type = gb_tensor_type},
     {0},
 };
 
 enum { BACKWARD_DY, BACKWARD_DX };
 static const struct gb_operand backward_operands[] = {
-    {"dy", GB_IN, .dims = dims_y},
-    {"dx", GB_OUT, .dims = gb_dims_image},
+    {"dy", GB_IN, .dims = dims_y, .type = gb_tensor_type},
+    {"dx", GB_OUT, .dims = gb_dims_image, .type = gb_tensor_type},
     {0},
 };
 
@@ -67,12 +68,14 @@ GB_DEFINITION(backward) {
     float in_order = 0;
     for (int a = 0; a < factor; a++)
         for (int b = 0; b < factor; b++) {
-            const float d = gb_at(gb_view(call, BACKWARD_DY), at[0], at[1] * factor + a,
-                                  at[2] * factor + b)[at[3]];
+            const int from[] = {at[0], at[1] * factor + a, at[2] * factor + b, at[3]};
+            const float d = (float)gb_value(call, BACKWARD_DY, from);
             in_order += d;
             gb_sum_add(&sum, d, 1);
         }
-    struct gb_expected dx = gb_sum_expected(call, sum);
+    if (call->operand[BACKWARD_DX].type == GB_BF16)
+        in_order = gb_bf16_value(gb_bf16_round(in_order));
+    struct gb_expected dx = gb_stored(call, BACKWARD_DX, gb_sum_expected(call, sum));
     return call->backend->same_bits ? (struct gb_expected){in_order, 0, sum.terms} : dx;
 }
 
@@ -90,10 +93,12 @@ const struct gb_operation gb_upsample_operation = {
         },
     .problem_bytes = sizeof(struct gb_upsample_problem),
     .sizes = upsample_sizes,
+    .formats = gb_tensor_formats,
+    .format = offsetof(struct gb_upsample_problem, format),
     .check = upsample_check,
     .cost = upsample_cost,
     .edges = GB_TEXTS(GB_IMAGE_EDGES("f1"), GB_IMAGE_EDGES("f2"), GB_IMAGE_EDGES("f3"),
-                      GB_IMAGE_EDGES("f4")),
+                      GB_IMAGE_EDGES("f4"), GB_IMAGE_EDGES("f2_bf16"), GB_IMAGE_EDGES("f3_bf16")),
     .gradients = GB_TEXTS("n2h2w3c3f2"),
     .plan_bytes = sizeof(struct gb_upsample_plan),
     .plan = plan,

@@ -6,10 +6,11 @@
 
 #include "kernels/operation.h"
 
-// Text "n2h32w32c128f2".
+// Text "n2h32w32c128f2", "n2h32w32c128f2_bf16".
 struct gb_upsample_problem {
     int n, h, w, c; // x
     int factor;
+    enum gb_format format; // GB_FLOATS or GB_BF16_OPERANDS: all tensors
 };
 
 struct gb_upsample_plan {
@@ -30,7 +31,7 @@ typedef void (*gb_upsample_forward_fn)(const struct gb_upsample_plan *plan,
                                        const struct gb_exec *exec, const struct gb_tensor *x,
                                        const struct gb_tensor *y);
 // dx = the sum of dy over each block of factor x factor pixels, in row order (vendor
-// libraries: in any order, with a convolution's error bound). Overwrites dx.
+// libraries: in any order, with a convolution's error bound), in fp32. Overwrites dx.
 typedef void (*gb_upsample_backward_fn)(const struct gb_upsample_plan *plan,
                                         const struct gb_exec *exec, const struct gb_tensor *dy,
                                         const struct gb_tensor *dx);
@@ -78,8 +79,8 @@ static inline bool gb_upsample_operands_fit(const struct gb_upsample_plan *plan,
                                             const struct gb_exec *exec, const struct gb_tensor *x,
                                             const struct gb_tensor *y) {
     const struct gb_upsample_problem *p = &plan->problem;
-    return gb_has_shape(x, p->n, p->h, p->w, p->c) &&
-           gb_has_shape(y, p->n, p->h * p->factor, p->w * p->factor, p->c) &&
+    return gb_has_shape(x, p->n, p->h, p->w, p->c) && x->type == gb_x_type(p->format) &&
+           y->type == x->type && gb_has_shape(y, p->n, p->h * p->factor, p->w * p->factor, p->c) &&
            exec->scratch_bytes >= plan->scratch_bytes;
 }
 

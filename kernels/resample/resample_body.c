@@ -19,44 +19,59 @@ void GB_NAME(gb_upsample_plan_free)(struct gb_upsample_plan *plan) {
     (void)plan;
 }
 
-static void forward_row(const void *argument, int n, int i) {
-    const struct upsample *k = argument;
+GB_INLINE void repeat_row(const struct upsample *k, int n, int i, bool bf16) {
     for (int j = 0; j < k->wide->w; j++) {
-        const float *from = gb_at(k->narrow, n, i / k->factor, j / k->factor);
-        float *to = gb_at(k->wide, n, i, j);
+        const void *from = gb_pixel_of(k->narrow, n, i / k->factor, j / k->factor, bf16);
+        void *to = gb_pixel_of(k->wide, n, i, j, bf16);
         for (int c = 0, left = k->wide->c; left > 0; c += GB_LANES, left -= GB_LANES)
-            gb_store_left(to + c, gb_load_left(from + c, left), left);
+            gb_store_typed(to, c, gb_load_typed(from, c, left, bf16), left, bf16);
     }
+}
+
+static void forward_row(const void *argument, int n, int i) {
+    repeat_row(argument, n, i, false);
+}
+
+static void forward_bf16_row(const void *argument, int n, int i) {
+    repeat_row(argument, n, i, true);
 }
 
 void GB_NAME(gb_upsample_forward)(const struct gb_upsample_plan *plan, const struct gb_exec *exec,
                                   const struct gb_tensor *x, const struct gb_tensor *y) {
     assert(gb_upsample_operands_fit(plan, exec, x, y));
     struct upsample upsample = {plan->problem.factor, x, y};
-    gb_for_rows(exec, y, 1, forward_row, &upsample);
+    gb_for_rows(exec, y, 1, y->type == GB_BF16 ? forward_bf16_row : forward_row, &upsample);
 }
 
-static void backward_row(const void *argument, int n, int i) {
-    const struct upsample *k = argument;
+GB_INLINE void sum_row(const struct upsample *k, int n, int i, bool bf16) {
     for (int j = 0; j < k->narrow->w; j++) {
-        const float *corner = gb_at(k->wide, n, i * k->factor, j * k->factor);
-        float *to = gb_at(k->narrow, n, i, j);
+        const void *corner = gb_pixel_of(k->wide, n, i * k->factor, j * k->factor, bf16);
+        void *to = gb_pixel_of(k->narrow, n, i, j, bf16);
         for (int c = 0, left = k->narrow->c; left > 0; c += GB_LANES, left -= GB_LANES) {
             gb_v sum = {0};
             for (int a = 0; a < k->factor; a++)
                 for (int b = 0; b < k->factor; b++)
-                    sum += gb_load_left(corner + a * k->wide->row + b * k->wide->pixel + c, left);
-            gb_store_left(to + c, sum, left);
+                    sum += gb_load_typed(corner, a * k->wide->row + b * k->wide->pixel + c, left,
+                                         bf16);
+            gb_store_typed(to, c, sum, left, bf16);
         }
     }
+}
+
+static void backward_row(const void *argument, int n, int i) {
+    sum_row(argument, n, i, false);
+}
+
+static void backward_bf16_row(const void *argument, int n, int i) {
+    sum_row(argument, n, i, true);
 }
 
 void GB_NAME(gb_upsample_backward)(const struct gb_upsample_plan *plan, const struct gb_exec *exec,
                                    const struct gb_tensor *dy, const struct gb_tensor *dx) {
     assert(gb_upsample_operands_fit(plan, exec, dx, dy));
     struct upsample upsample = {plan->problem.factor, dx, dy};
-    gb_for_rows(exec, dx, (size_t)plan->problem.factor * (size_t)plan->problem.factor, backward_row,
-                &upsample);
+    gb_for_rows(exec, dx, (size_t)plan->problem.factor * (size_t)plan->problem.factor,
+                dx->type == GB_BF16 ? backward_bf16_row : backward_row, &upsample);
 }
 
 struct resample {

@@ -43,6 +43,22 @@ GB_INLINE void gb_store_left(float *p, gb_v v, int left) {
         gb_v_store_part(p, v, left);
 }
 
+// The same of floats or bf16: a pixel, and a vector that begins `at` elements after it. Callers pass
+// constants for `bf16`.
+GB_INLINE void *gb_pixel_of(const struct gb_tensor *t, int n, int y, int x, bool bf16) {
+    return bf16 ? (void *)gb_bf16_at(t, n, y, x) : (void *)gb_at(t, n, y, x);
+}
+GB_INLINE gb_v gb_load_typed(const void *p, ptrdiff_t at, int left, bool bf16) {
+    return bf16 ? gb_v_load_bf16((const gb_bf16 *)p + at, gb_min_int(left, GB_LANES))
+                : gb_load_left((const float *)p + at, left);
+}
+GB_INLINE void gb_store_typed(void *p, ptrdiff_t at, gb_v v, int left, bool bf16) {
+    if (bf16)
+        gb_v_store_bf16((gb_bf16 *)p + at, v, gb_min_int(left, GB_LANES));
+    else
+        gb_store_left((float *)p + at, v, left);
+}
+
 // Pixels x .. x+pixels-1 of row y of image n, and their channels channel .. channel+channels-1.
 struct gb_block {
     int n, y, x, channel, pixels, channels;

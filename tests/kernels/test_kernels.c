@@ -36,14 +36,14 @@ GB_TEST(test_bad_problems) {
         {INV1X1{MANY, 64, 64, 1}},
         {INV1X1{1, 1, 1, 1 << 16}}, // the matrix
 #define POOL &gb_max_pool_operation, &(struct gb_pool_problem)
-        {POOL{1, 4, 4, 0, 2, 2}},
-        {POOL{1, 4, 4, 1, 2, 0}},
-        {POOL{1, 4, 2, 1, 3, 1}},
-        {POOL{MANY, 64, 64, 1, 2, 2}},
+        {POOL{1, 4, 4, 0, 2, 2, GB_FLOATS}},
+        {POOL{1, 4, 4, 1, 2, 0, GB_FLOATS}},
+        {POOL{1, 4, 2, 1, 3, 1, GB_FLOATS}},
+        {POOL{MANY, 64, 64, 1, 2, 2, GB_FLOATS}},
 #define UPSAMPLE &gb_upsample_operation, &(struct gb_upsample_problem)
-        {UPSAMPLE{0, 4, 4, 1, 2}},
-        {UPSAMPLE{1, 4, 4, 1, -1}},
-        {UPSAMPLE{1, 1 << 10, 1 << 10, 1, 1 << 6}},
+        {UPSAMPLE{0, 4, 4, 1, 2, GB_FLOATS}},
+        {UPSAMPLE{1, 4, 4, 1, -1, GB_FLOATS}},
+        {UPSAMPLE{1, 1 << 10, 1 << 10, 1, 1 << 6, GB_FLOATS}},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         GB_CHECK_EACH_BACKEND(backend) {

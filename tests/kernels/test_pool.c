@@ -6,7 +6,7 @@
 
 // A NaN is the maximum of its window and takes the gradient; the contract exempts vendor libraries.
 GB_TEST(passes_nan_on) {
-    const struct gb_pool_problem problem = {1, 2, 2, 1, 2, 2};
+    const struct gb_pool_problem problem = {1, 2, 2, 1, 2, 2, GB_FLOATS};
     GB_CHECK_EACH_BACKEND(backend)
         for (int at = 0; at < 4 && !backend->fallback; at++) {
             struct gb_pool_plan plan;

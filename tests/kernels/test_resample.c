@@ -8,7 +8,7 @@
 GB_TEST(upsampling_copies_bits) {
     enum { CHANNELS = 6, FACTOR = 2 };
     static float x[CHANNELS] = {0.0f, -0.0f, 0x1p-149f, -0x1p-130f, 1e18f, NAN};
-    const struct gb_upsample_problem problem = {1, 1, 1, CHANNELS, FACTOR};
+    const struct gb_upsample_problem problem = {1, 1, 1, CHANNELS, FACTOR, GB_FLOATS};
     const struct gb_tensor in = gb_dense(x, 1, 1, 1, CHANNELS);
     GB_CHECK_EACH_BACKEND(backend) {
         float y[FACTOR * FACTOR * CHANNELS];
