@@ -172,31 +172,15 @@ struct gb_slice gb_feed_forward_norm(struct gb_feed_forward *net, enum gb_activa
 
 struct gb_slice gb_feed_forward_pool(struct gb_feed_forward *net, struct gb_slice from) {
     struct gb_slice to = resized(net, from, 1, 2);
-    struct gb_feed_forward_operation *operation = append(net, POOL, from, to);
-    if (!operation)
-        return to;
-    const struct gb_feed_forward_buffer *in = &net->buffers[from.buffer];
-    const struct gb_pool_problem problem = {
-        .n = net->images, .h = in->h, .w = in->w, .c = from.count, .kernel = 2, .stride = 2};
-    struct gb_builder *builder = net->builder;
-    fail(net, builder->backend->max_pool_plan(&problem, builder->threads, &operation->pool));
-    gb_builder_need_scratch(builder, operation->pool.scratch_bytes);
-    mark_trained(net, from, to);
+    if (append(net, POOL, from, to))
+        mark_trained(net, from, to);
     return to;
 }
 
 void gb_feed_forward_upsample_into(struct gb_feed_forward *net, struct gb_slice from,
                                    struct gb_slice to) {
-    struct gb_feed_forward_operation *operation = append(net, UPSAMPLE, from, to);
-    if (!operation)
-        return;
-    const struct gb_feed_forward_buffer *in = &net->buffers[from.buffer];
-    const struct gb_upsample_problem problem = {
-        .n = net->images, .h = in->h, .w = in->w, .c = from.count, .factor = 2};
-    struct gb_builder *builder = net->builder;
-    fail(net, builder->backend->upsample_plan(&problem, builder->threads, &operation->upsample));
-    gb_builder_need_scratch(builder, operation->upsample.scratch_bytes);
-    mark_trained(net, from, to);
+    if (append(net, UPSAMPLE, from, to))
+        mark_trained(net, from, to);
 }
 
 struct gb_slice gb_feed_forward_upsample(struct gb_feed_forward *net, struct gb_slice from) {
@@ -240,39 +224,91 @@ void gb_feed_forward_output(struct gb_feed_forward *net, struct gb_slice slice) 
 
 // ---- Planning: types ----
 
-// Values that are rounded when they are read are rounded as they are written instead, which halves
-// their memory: results are the same.
-static bool is_bf16(const struct gb_feed_forward *net, int buffer) {
-    int readers = 0;
-    for (int i = 0; i < net->operation_count; i++) {
-        const struct gb_feed_forward_operation *operation = net->operations[i];
-        const bool takes = operation->from.buffer == buffer;
-        const bool skips = operation->kind == RESIDUAL && operation->skip.buffer == buffer;
-        if (operation->kind != CONV && (takes || skips || operation->to.buffer == buffer))
-            return false;
-        if (takes && operation->from.count != net->buffers[buffer].c)
-            return false;
-        readers += takes;
+// The type that an operation other than a convolution demands of its buffers; true if it changed
+// one: all are floats if one is, or if the operation takes nothing else.
+static bool joins_types(struct gb_feed_forward *net,
+                        const struct gb_feed_forward_operation *operation) {
+    struct gb_feed_forward_buffer *list[] = {
+        &net->buffers[operation->from.buffer], &net->buffers[operation->to.buffer],
+        &net->buffers[operation->kind == RESIDUAL ? operation->skip.buffer
+                                                  : operation->from.buffer]};
+    enum { COUNT = sizeof list / sizeof *list };
+    bool floats = operation->kind == NORM || operation->kind == BICUBIC, changed = false;
+    for (int i = 0; i < COUNT; i++)
+        floats |= list[i]->type == GB_F32;
+    for (int i = 0; i < COUNT && floats; i++) {
+        changed |= list[i]->type != GB_F32;
+        list[i]->type = GB_F32;
     }
-    return readers == 1 && buffer != INPUT && net->buffers[buffer].output == NOT_AN_OUTPUT;
+    return changed;
 }
 
-static void plan_types(struct gb_feed_forward *net) {
+// With bf16, what convolutions read is rounded in any case: rounded as it is written, it takes half
+// the memory, as does its gradient.
+static void choose_types(struct gb_feed_forward *net) {
+    for (int b = 0; b < net->buffer_count; b++) {
+        struct gb_feed_forward_buffer *buffer = &net->buffers[b];
+        const bool outside = b == INPUT || buffer->output != NOT_AN_OUTPUT;
+        buffer->type = outside ? GB_F32 : net->builder->precision;
+    }
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (int i = 0; i < net->operation_count; i++)
+            if (net->operations[i]->kind != CONV)
+                changed |= joins_types(net, net->operations[i]);
+    }
+}
+
+static void plan_conv(struct gb_feed_forward *net, struct gb_feed_forward_operation *operation) {
     const bool rounds = net->builder->precision == GB_BF16;
-    for (int b = 0; b < net->buffer_count; b++)
-        net->buffers[b].type = rounds && is_bf16(net, b) ? GB_BF16 : GB_F32;
+    const bool x = net->buffers[operation->from.buffer].type == GB_BF16;
+    const bool y = net->buffers[operation->to.buffer].type == GB_BF16;
+    const enum gb_format format = !rounds  ? GB_FLOATS
+                                  : x && y ? GB_BF16_OPERANDS
+                                  : x      ? GB_BF16_Y32
+                                  : y      ? GB_BF16_X32
+                                           : GB_BF16_XY32;
+    fail(net, gb_conv_layer_plan_format(&operation->conv.layer, net->builder, format));
+}
+
+static void plan_pool(struct gb_feed_forward *net, struct gb_feed_forward_operation *operation) {
+    const struct gb_feed_forward_buffer *in = &net->buffers[operation->from.buffer];
+    const struct gb_pool_problem problem = {.n = net->images,
+                                            .h = in->h,
+                                            .w = in->w,
+                                            .c = operation->from.count,
+                                            .kernel = 2,
+                                            .stride = 2,
+                                            .format = gb_tensor_format(in->type)};
+    struct gb_builder *builder = net->builder;
+    fail(net, builder->backend->max_pool_plan(&problem, builder->threads, &operation->pool));
+    gb_builder_need_scratch(builder, operation->pool.scratch_bytes);
+}
+
+static void plan_upsample(struct gb_feed_forward *net,
+                          struct gb_feed_forward_operation *operation) {
+    const struct gb_feed_forward_buffer *in = &net->buffers[operation->from.buffer];
+    const struct gb_upsample_problem problem = {.n = net->images,
+                                                .h = in->h,
+                                                .w = in->w,
+                                                .c = operation->from.count,
+                                                .factor = 2,
+                                                .format = gb_tensor_format(in->type)};
+    struct gb_builder *builder = net->builder;
+    fail(net, builder->backend->upsample_plan(&problem, builder->threads, &operation->upsample));
+    gb_builder_need_scratch(builder, operation->upsample.scratch_bytes);
+}
+
+static void plan_operations(struct gb_feed_forward *net) {
+    choose_types(net);
     for (int i = 0; i < net->operation_count && net->status == GB_OK; i++) {
         struct gb_feed_forward_operation *operation = net->operations[i];
-        if (operation->kind != CONV)
-            continue;
-        const bool x = net->buffers[operation->from.buffer].type == GB_BF16;
-        const bool y = net->buffers[operation->to.buffer].type == GB_BF16;
-        const enum gb_format format = !rounds  ? GB_FLOATS
-                                      : x && y ? GB_BF16_OPERANDS
-                                      : x      ? GB_BF16_Y32
-                                      : y      ? GB_BF16_X32
-                                               : GB_BF16_XY32;
-        fail(net, gb_conv_layer_plan_format(&operation->conv.layer, net->builder, format));
+        if (operation->kind == CONV)
+            plan_conv(net, operation);
+        else if (operation->kind == POOL)
+            plan_pool(net, operation);
+        else if (operation->kind == UPSAMPLE)
+            plan_upsample(net, operation);
     }
 }
 
@@ -469,7 +505,7 @@ static void plan_memory(struct gb_feed_forward *net, struct span *spans, struct 
 }
 
 enum gb_status gb_feed_forward_end(struct gb_feed_forward *net) {
-    plan_types(net);
+    plan_operations(net);
     net->builder = NULL;
     if (net->status != GB_OK)
         return net->status;
@@ -636,7 +672,7 @@ static void accumulate(const struct gradients *gradients, struct gb_slice slice,
 static struct gb_tensor share_of(const struct gradients *gradients, struct gb_slice slice,
                                  const struct accumulation *accumulation) {
     struct gb_tensor d = gradient_at(gradients, slice);
-    return accumulation->adds ? gb_dense(gradients->workspace, d.n, d.h, d.w, d.c) : d;
+    return accumulation->adds ? gb_dense_of(d.type, gradients->workspace, d.n, d.h, d.w, d.c) : d;
 }
 
 static void accumulate_share(const struct gradients *gradients, struct gb_slice slice,

@@ -4,8 +4,9 @@
 // that several write, so neither costs a copy. Values and gradients that are never needed at the
 // same time share memory.
 //
-// With bf16 precision, values that convolutions alone write and a single one reads are bf16, as are
-// their gradients; what other operations touch, the input and the outputs are floats.
+// With bf16 precision, values and their gradients are bf16, except the input, the outputs, what a
+// normalisation or a bicubic upsampling touches, and what another operation than a convolution
+// takes together with a float.
 //
 // Life cycle: begin, operations in the order in which they run, outputs, end (together the "plan"
 // of the other layers); then bind, forward, backward, free. `end` reports what failed since
