@@ -10,6 +10,7 @@
 #include "tests/support/fixture.h"
 #include "tests/support/test.h"
 #include "tests/tasks/loading.h"
+#include "tests/tasks/small_model.h"
 #include "tests/tasks/untrained.h"
 
 // ---- The main job's scores ----
@@ -82,16 +83,7 @@ static struct gb_run_config tiny_run(const struct gb_task *task, const struct gb
                                      const struct gb_dataset *train) {
     struct gb_run_config run;
     assert_ok(gb_run_config_default(task, model, SIZE, &train->shape, &run));
-    if (model->kind == &gb_cglow_model) {
-        struct gb_cglow_config *c = &run.config.cglow;
-        c->levels = 2;
-        c->steps = 1;
-        c->n_c = 8;
-        c->n_w = 16;
-        c->coupling_channels = 16;
-    } else if (model->reduce) {
-        model->reduce(&run.config);
-    }
+    gb_make_small(model, &run.config);
     return run;
 }
 
