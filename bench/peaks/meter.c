@@ -27,6 +27,7 @@ const struct gb_fma_body *const *gb_fma_bodies(void) {
 #undef LIST
     enum { FP32 = sizeof fp32 / sizeof *fp32, BF16 = sizeof bf16 / sizeof *bf16 - 1 };
     static const struct gb_fma_body *bodies[FP32 + BF16 + 1];
+    _Static_assert(FP32 + BF16 <= GB_MAX_FMA_BODIES, "room for all");
     const size_t amx = offsetof(struct gb_cpu, amx_bf16);
     int count = 0;
     for (int i = 0; i < FP32; i++)

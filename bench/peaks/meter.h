@@ -10,6 +10,7 @@
 
 // The instruction sets of multiply-adds that this CPU and system support, ended by NULL: fp32
 // first, the best of those first. Scalar code is in the list only if there is nothing else.
+enum { GB_MAX_FMA_BODIES = 8 };
 const struct gb_fma_body *const *gb_fma_bodies(void);
 
 extern const char *const gb_stream_names[GB_STREAMS];

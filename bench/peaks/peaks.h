@@ -50,7 +50,7 @@ size_t gb_memory_working_set(const json_t *machine);
 
 struct gb_probe {
     struct gb_meter meter;
-    struct gb_meter_job fma, streams[3]; // by enum gb_traffic
+    struct gb_meter_job fma[GB_MAX_FMA_BODIES], streams[3]; // by gb_fma_bodies, enum gb_traffic
 };
 
 // Prepares to measure with `threads` threads, which should be pinned, in `working_set` bytes of
@@ -60,6 +60,9 @@ enum gb_status gb_probe_open(struct gb_probe *probe, int threads, size_t working
 // The current peaks for this kind of traffic: the second best of twelve trials of half a
 // millisecond each, 17 ms in all, over the working set as a benchmark's repetitions pass over it.
 struct gb_roofline gb_probe_run(struct gb_probe *probe, enum gb_traffic traffic);
+
+// The current GFLOP/s of gb_fma_bodies()[body], in the same way, in 6 ms.
+double gb_probe_fma(struct gb_probe *probe, int body);
 
 void gb_probe_close(struct gb_probe *probe);
 

@@ -14,6 +14,7 @@
 #include "base/quantile.h"
 #include "bench/peaks/peaks.h"
 #include "bench/runner/flush.h"
+#include "kernels/bf16/units.h"
 
 // Long enough to hide the start of a repetition (waking threads takes tens of microseconds).
 static const double repetition_seconds = 0.02;
@@ -29,6 +30,7 @@ struct subject {
     void (*run)(void *state);
     bool checked;     // passed its checks before
     size_t footprint; // estimated bytes
+    int fma;          // what multiplies for it: an index of gb_fma_bodies
     double run_seconds;
     struct gb_timing *rows;
     int row_count;
@@ -60,7 +62,8 @@ struct session {
     struct gb_probe probe;    // of the peaks for warm operands
     struct peaks {
         double gflops[MAX_PROBES], gbs[MAX_PROBES];
-    } peaks[PEAKS]; // by probe
+    } peaks[PEAKS];                               // by probe; fp32
+    double gflops[GB_MAX_FMA_BODIES][MAX_PROBES]; // of the other bodies that a subject has
     int probes;
     double share_before, share; // of the group's work: before this portion, and in it
 };
@@ -142,6 +145,46 @@ static enum gb_status set_up_and_check(struct subject *subject,
     return check(subject);
 }
 
+// ---- What multiplies ----
+
+// Only products take bf16 operands; layers and passes consist of them.
+static bool multiplies_bf16(const struct gb_benchmark *benchmark) {
+    for (const struct gb_operation *const *o = gb_operations(); *o; o++)
+        if (strcmp((*o)->name, benchmark->operation) == 0 && !(*o)->product)
+            return false;
+    return strstr(benchmark->problem, "_bf16");
+}
+
+// The instruction set of a body, or -1: "widened" and NULL are none.
+static int find_body(const char *isa) {
+    const struct gb_fma_body *const *bodies = gb_fma_bodies();
+    for (int i = 0; isa && bodies[i]; i++)
+        if (strcmp(bodies[i]->isa, isa) == 0)
+            return i;
+    return -1;
+}
+
+// 0, the best of fp32, unless bf16 operands are multiplied as such: by the unit of a native backend
+// or of a fallback, which rows of convolutions name as their algorithm; by a vendor library with
+// the best that there is.
+static int find_fma(const struct subject *subject) {
+    const struct gb_benchmark *benchmark = subject->benchmark;
+    const struct gb_backend *backend = benchmark->backend;
+    const struct gb_fma_body *const *bodies = gb_fma_bodies();
+    const struct gb_bf16_unit *unit;
+    if (!multiplies_bf16(benchmark) || gb_bf16_unit_of(backend, &unit) != GB_OK)
+        return 0;
+    const char *algorithm =
+        benchmark->algorithm ? benchmark->algorithm(subject->state) : unit->name;
+    const bool own = backend->fallback && backend->precisions & 1u << GB_BF16;
+    const bool named = algorithm && (strcmp(algorithm, gb_bf16_widened_pairs.name) == 0 ||
+                                     find_body(algorithm) > 0);
+    int last = 0;
+    for (int i = 0; bodies[i]; i++)
+        last = strcmp(bodies[i]->precision, "bf16") == 0 ? i : last;
+    return own && !named ? last : gb_max_int(find_body(named ? algorithm : unit->name), 0);
+}
+
 // ---- Runs ----
 
 static double seconds_of_run(const struct subject *subject) {
@@ -193,6 +236,12 @@ static void probe_roofline(struct session *session) {
     add_peaks(session, WARM, &session->probe, first->benchmark->traffic);
     if (session->options->memory_probe)
         add_peaks(session, COLD, session->options->memory_probe, first->benchmark->traffic);
+    for (int i = 0; i < session->subject_count; i++) {
+        const int fma = session->subjects[i].fma;
+        double *gflops = &session->gflops[fma][session->probes];
+        if (fma > 0 && *gflops == 0)
+            *gflops = gb_probe_fma(&session->probe, fma);
+    }
     session->probes++;
 }
 
@@ -302,7 +351,8 @@ static void set_peaks(struct session *session, const struct subject *subject) {
         if (!row->seconds) // it was not timed
             continue;
         row->repetitions = session->options->repetitions;
-        row->peak_gflops = gb_quantile(peaks->gflops, session->probes, 0.5);
+        double *gflops = subject->fma > 0 ? session->gflops[subject->fma] : peaks->gflops;
+        row->peak_gflops = gb_quantile(gflops, session->probes, 0.5);
         row->peak_gbs = gb_quantile(peaks->gbs, session->probes, 0.5);
     }
 }
@@ -366,6 +416,7 @@ static enum gb_status time_portion(struct session *session) {
     for (struct subject *s = subjects; s < end && status == GB_OK; s++) {
         if (!failed(s) && set_up_and_check(s, session->options) != GB_OK)
             fail_rows(s);
+        s->fma = failed(s) ? 0 : find_fma(s);
         status = interrupted();
     }
     if (status == GB_OK)

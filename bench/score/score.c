@@ -29,7 +29,15 @@ static const struct kind {
      {"layer/coupling_", "layer/feature_coupling_", "layer/rotation_", "layer/steps_"}},
 };
 
-static bool belongs(const struct kind *kind, const char *problem) {
+// Of a problem's name, "step/train/cglow-horses-64b2_bf16": where its format begins, or its end.
+static const char *format_of(const char *problem) {
+    const char *format = strstr(problem, "_bf16");
+    return format ? format : problem + strlen(problem);
+}
+
+static bool belongs(const struct kind *kind, enum gb_type precision, const char *problem) {
+    if (!*format_of(problem) != (precision == GB_F32))
+        return false;
     for (const char *const *p = kind->problems; *p; p++)
         if (strncmp(problem, *p, strlen(*p)) == 0)
             return true;
@@ -38,7 +46,7 @@ static bool belongs(const struct kind *kind, const char *problem) {
 
 // The images of a pass are the number that its name ends with.
 static double work_of(const struct kind *kind, const struct gb_row *row) {
-    const char *end = row->problem + strlen(row->problem);
+    const char *end = format_of(row->problem);
     while (end > row->problem && end[-1] >= '0' && end[-1] <= '9')
         end--;
     return kind->work == IMAGES ? atof(end) : kind->work == FLOPS ? 1e-9 * row->flops : 1;
@@ -104,12 +112,14 @@ static void estimate(struct gb_score *score, double sums[static GB_SAMPLE_MAX]) 
     }
 }
 
-static struct gb_score make_score(const struct selection *s, const struct kind *kind, int column) {
+static struct gb_score make_score(const struct selection *s, const struct kind *kind,
+                                  enum gb_type precision, int column) {
     const struct gb_summary *summary = s->summary;
     struct gb_score score = {.name = kind->name,
                              .unit = kind->unit,
                              .backend = s->column,
                              .threads = s->threads,
+                             .precision = precision,
                              .samples = GB_SAMPLE_MAX,
                              .value = NAN,
                              .low = NAN,
@@ -119,7 +129,7 @@ static struct gb_score make_score(const struct selection *s, const struct kind *
     double sums[GB_SAMPLE_MAX] = {0}, shares = 0;
     for (int line = 0; line < summary->line_count && setting >= 0; line++) {
         const char *problem = summary->lines[line].row->problem;
-        if (!belongs(kind, problem) || !gb_summary_measured(summary, setting, line))
+        if (!belongs(kind, precision, problem) || !gb_summary_measured(summary, setting, line))
             continue;
         score.problems++;
         const struct gb_cell *cell = gb_summary_cell(summary, setting, line, column);
@@ -141,7 +151,10 @@ static struct gb_score make_score(const struct selection *s, const struct kind *
 
 enum gb_status gb_scores_make(const struct gb_summary *summary, const struct gb_rows *rows,
                               struct gb_scores *scores) {
-    const size_t most = (size_t)summary->setting_count * GB_SCORES * (size_t)summary->column_count;
+    static const enum gb_type precisions[] = {GB_F32, GB_BF16};
+    enum { PRECISIONS = sizeof precisions / sizeof *precisions };
+    const size_t most =
+        (size_t)summary->setting_count * PRECISIONS * GB_SCORES * (size_t)summary->column_count;
     *scores = (struct gb_scores){calloc(most + 1, sizeof *scores->list), 0};
     if (!scores->list)
         return gb_no_memory("cannot score", "rows");
@@ -149,11 +162,12 @@ enum gb_status gb_scores_make(const struct gb_summary *summary, const struct gb_
         bool first = true;
         for (int j = 0; j < i; j++)
             first = first && summary->settings[j].threads != summary->settings[i].threads;
-        for (int kind = 0; kind < GB_SCORES && first; kind++)
+        for (int at = 0; at < PRECISIONS * GB_SCORES && first; at++)
             for (int column = 0; column < summary->column_count; column++) {
                 const struct selection selection = {summary, rows, &summary->columns[column],
                                                     summary->settings[i].threads};
-                const struct gb_score score = make_score(&selection, &kinds[kind], column);
+                const struct gb_score score = make_score(&selection, &kinds[at % GB_SCORES],
+                                                         precisions[at / GB_SCORES], column);
                 if (score.timed > 0)
                     scores->list[scores->count++] = score;
             }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Scores: a few composite figures of each backend, from rows of results. A score is the geometric
-// mean of a throughput over the problems of its kind that the rows have, all weighted alike, so
-// scores of one suite are comparable.
+// mean of a throughput over the problems of its kind and precision that the rows have, all weighted
+// alike, so scores of one suite are comparable.
 #ifndef GB_SCORE_H
 #define GB_SCORE_H
 
@@ -13,6 +13,7 @@ struct gb_score {
     const char *name, *unit;         // "c-Glow training", "images/s"
     const struct gb_column *backend; // the summary's
     int threads;
+    enum gb_type precision; // of multiplied operands: GB_F32 or GB_BF16
     int problems, timed; // of any backend at this thread count; those that this one has a time for
     int samples;         // launches, or of a single launch repetitions
     bool fallback;       // some kernels are those of the native backend
@@ -25,7 +26,7 @@ struct gb_score {
 #define GB_SCORE_CONFIDENCE 0.95
 
 struct gb_scores {
-    struct gb_score *list; // by thread count, then score, then backend
+    struct gb_score *list; // by thread count, then precision, score and backend
     int count;
 };
 

@@ -45,15 +45,20 @@ static struct interval problems_text(const struct gb_score *score) {
     return text;
 }
 
+static const char *precision_of(const struct gb_score *score) {
+    return score->precision == GB_BF16 ? "bf16" : "fp32";
+}
+
 // ---- Tables ----
 
 static void print_table(const struct gb_summary *summary, const struct gb_scores *scores) {
     printf("\n%s, commit %s: higher is better\n", gb_summary_machine(summary), commit_of(summary));
     for (int i = 0; i < scores->count; i++) {
         const struct gb_score *s = &scores->list[i];
-        if (i == 0 || s->threads != s[-1].threads) {
+        if (i == 0 || s->threads != s[-1].threads || s->precision != s[-1].precision) {
             char threads[32];
-            snprintf(threads, sizeof threads, "%d thread%s", s->threads, s->threads > 1 ? "s" : "");
+            snprintf(threads, sizeof threads, "%s, %d thread%s", precision_of(s), s->threads,
+                     s->threads > 1 ? "s" : "");
             printf("\n%-18s %-9s %8s %9s %-8s %-17s %5s\n", threads, "backend", "problems", "score",
                    "", "95 % interval", "limit");
         }
@@ -77,7 +82,7 @@ static void write_csv(FILE *file, const struct gb_summary *summary,
                 fputc(',', file);
             else
                 fprintf(file, ",%.6g", numbers[n]);
-        fputc('\n', file);
+        fprintf(file, ",%s\n", precision_of(s));
     }
 }
 
@@ -85,13 +90,13 @@ static void write_markdown(FILE *file, const struct gb_summary *summary,
                            const struct gb_scores *scores) {
     fprintf(file, "%s, commit %s; higher is better.\n\n", gb_summary_machine(summary),
             commit_of(summary));
-    fputs("| score | threads | backend | problems | value | 95 % interval | of the limit |\n"
-          "|---|---:|---|---:|---:|---:|---:|\n",
+    fputs("| score | precision | threads | backend | problems | value | 95 % interval "
+          "| of the limit |\n|---|---|---:|---|---:|---:|---:|---:|\n",
           file);
     for (int i = 0; i < scores->count; i++) {
         const struct gb_score *s = &scores->list[i];
-        fprintf(file, "| %s | %d | %s%s | %s | %s %s | %s | %s |\n", s->name, s->threads,
-                s->backend->label, s->fallback ? "\\*" : "", problems_text(s).text,
+        fprintf(file, "| %s | %s | %d | %s%s | %s | %s %s | %s | %s |\n", s->name, precision_of(s),
+                s->threads, s->backend->label, s->fallback ? "\\*" : "", problems_text(s).text,
                 gb_figure_number(s->value).text, s->unit, interval_text(s).text,
                 gb_figure_share(s->share_of_peak).text);
     }
@@ -106,13 +111,13 @@ static json_t *to_json(const struct gb_summary *summary, const struct gb_scores 
     json_t *list = json_array();
     for (int i = 0; i < scores->count; i++) {
         const struct gb_score *s = &scores->list[i];
-        json_array_append_new(list, json_pack("{ss ss ss si si si si sb so so so so}", "name",
-                                              s->name, "unit", s->unit, "backend",
-                                              s->backend->label, "threads", s->threads, "problems",
-                                              s->problems, "timed", s->timed, "samples", s->samples,
-                                              "fallback", s->fallback, "value", number(s->value),
-                                              "low", number(s->low), "high", number(s->high),
-                                              "share_of_peak", number(s->share_of_peak)));
+        json_array_append_new(
+            list,
+            json_pack("{ss ss ss ss si si si si sb so so so so}", "name", s->name, "precision",
+                      precision_of(s), "unit", s->unit, "backend", s->backend->label, "threads",
+                      s->threads, "problems", s->problems, "timed", s->timed, "samples", s->samples,
+                      "fallback", s->fallback, "value", number(s->value), "low", number(s->low),
+                      "high", number(s->high), "share_of_peak", number(s->share_of_peak)));
     }
     return json_pack("{sO sO so}", "machine", summary->first->machine, "build",
                      summary->first->build, "scores", list);
@@ -142,7 +147,7 @@ static enum gb_status write_all(const struct outputs *outputs, const struct scor
     if (outputs->csv)
         GB_TRY(write_text(outputs->csv,
                           "machine,commit,threads,score,backend,problems,timed,samples,unit,value,"
-                          "low,high,share_of_peak\n",
+                          "low,high,share_of_peak,precision\n",
                           scored, write_csv));
     if (outputs->markdown)
         GB_TRY(write_text(outputs->markdown, "", scored, write_markdown));
@@ -181,7 +186,7 @@ static void print_all(const struct scored *scored) {
             fallback |= scored->scores[i].list[j].fallback;
     }
     fputs(
-        "\nfp32. limit: the score's share of what the machine's measured peaks allow; FLOPs of "
+        "\nlimit: the score's share of what the machine's measured peaks allow; FLOPs of "
         "the\ndefinition, so Winograd convolutions can exceed 100 %. Geometric means over the "
         "problems;\nthe interval is over launches or, of a single launch, over its repetitions.\n",
         stdout);

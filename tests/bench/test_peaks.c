@@ -105,6 +105,10 @@ GB_TEST(probe_finds_roofline) {
                 assert_true(isfinite(roofline.fma_gflops) && roofline.fma_gflops > 0);
                 assert_true(isfinite(roofline.gbs) && roofline.gbs > 0);
             }
+            for (int body = 0; gb_fma_bodies()[body]; body++) {
+                const double gflops = gb_probe_fma(&probe, body);
+                assert_true(isfinite(gflops) && gflops > 0);
+            }
             gb_probe_close(&probe);
         }
 }

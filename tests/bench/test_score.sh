@@ -16,8 +16,8 @@ rows() {
 rows base
 gives 0 '^convolutions  *avx2  *3  *0\.2[78] GFLOP/s  0\.2[67] \.\. 0\.2[78]  *14%$' score base --csv csv \
     --markdown markdown --json json
-has markdown '| convolutions | 1 | avx2 | 3 | 0.2'
-has json '"name": "convolutions"' '"samples": 9'
+has markdown '| convolutions | fp32 | 1 | avx2 | 3 | 0.2'
+has json '"name": "convolutions"' '"samples": 9' '"precision": "fp32"'
 # value FILE: the score in a file of CSV; its interval has it.
 value() {
     awk -F, 'NR == 2 && $11 <= $10 && $10 <= $12 { print $10 }' "$1"
@@ -36,6 +36,14 @@ gives 0 '^convolutions  *avx2  *3  *0\.2[78] GFLOP/s  -  *14%$' score single
 rows other cpu=B
 gives 0 '^B, commit' score base other
 [ "$(grep -c '^convolutions' out)" -eq 2 ] || complain "not two machines"
+# Problems in bf16 have scores of their own; a step's images stand before the format.
+sed 's/forward\/n3/forward\/n3_bf16/; s/fc\/forward\/n2/step\/train\/cglow-x-8b4_bf16/' base >both
+gives 0 '^bf16, 1 thread ' score both --csv csv
+for line in '^fp32, 1 thread ' '^convolutions  *avx2  *2 ' '^convolutions  *avx2  *1 ' \
+    '^c-Glow training  *avx2  *1  *13[0-9][0-9] images/s'; do
+    grep -q "$line" out || complain "no line $line"
+done
+[ "$(grep -c ',bf16$' csv)" -eq 2 ] || complain "not two scores of bf16"
 grep -v '"conv"' base >none
 gives 2 '^glowbench: cannot score: none: no steps, samples, convolutions or layers' score none
 gives 2 '^glowbench: cannot read rows: absent: No such file' score absent
