@@ -13,7 +13,8 @@
 
 #include "base/utf8.h"
 
-enum { HELP = 1, FIRST_OPTION }; // what popt returns for --help and for option 0
+// What popt returns for --help and its forms, and for option 0.
+enum { HELP = 1, HELP_MAN, HELP_BASH, FIRST_OPTION };
 
 static bool is_operand(const struct gb_option *option) {
     return option->type == GB_OPTION_OPERAND || option->type == GB_OPTION_OPERAND_LIST;
@@ -97,11 +98,15 @@ static enum gb_status store_seed(const struct gb_option *option, const char *tex
 static enum gb_status store(const struct gb_option *option, const char *text) {
     switch (option->type) {
     case GB_OPTION_STRING:
+    case GB_OPTION_LIST:
         if (!*text)
             return bad_value(option, text, "is empty");
         if (!gb_is_utf8(text))
             return bad_value(option, text, "is not UTF-8");
-        *option->to.string = text;
+        if (option->type == GB_OPTION_LIST)
+            option->to.list[(*option->count)++] = text;
+        else
+            *option->to.string = text;
         return GB_OK;
     case GB_OPTION_CHOICE:
         return store_choice(option, text);
@@ -141,6 +146,7 @@ static void format_default(const struct gb_option *option, char *text, size_t si
             snprintf(text, size, " (default: %" PRIu64 ")", *option->to.seed);
         break;
     case GB_OPTION_FLAG:
+    case GB_OPTION_LIST:
     case GB_OPTION_OPERAND:
     case GB_OPTION_OPERAND_LIST:
         break;
@@ -188,7 +194,63 @@ static void print_help(const struct gb_command *command, const struct gb_option 
         format_default(option, value, sizeof value);
         print_row(left, option->help, value);
     }
-    print_row("--help", "print this and exit", "");
+    print_row("-h, --help", "print this and exit", "");
+}
+
+// ---- Documents ----
+
+// Roff takes "-" for a hyphen, and a line that begins with "." or "'" for a request.
+static void print_roff(const char *text) {
+    for (; *text; text++)
+        if (*text == '-')
+            fputs("\\-", stdout);
+        else if (*text == '\\')
+            fputs("\\e", stdout);
+        else
+            putchar(*text);
+}
+
+// A section of a man page, with the heads and paragraphs of man(7).
+static void print_man(const struct gb_command *command, const struct gb_option *options) {
+    printf(".SS glowbench %s", command->name);
+    for (const struct gb_option *option = options; option->name; option++)
+        if (is_operand(option))
+            printf(option->type == GB_OPTION_OPERAND_LIST ? " %s..." : " %s", option->name);
+    printf(" [OPTION...]\n%s.\n", command->summary);
+    for (const struct gb_option *option = options; option->name; option++) {
+        char value[128];
+        if (!option->help)
+            continue;
+        printf(".TP\n.B ");
+        print_roff(is_operand(option) ? "" : "--");
+        print_roff(option->name);
+        if (option->argument) {
+            printf(" \\fI");
+            print_roff(option->argument);
+            printf("\\fR");
+        }
+        format_default(option, value, sizeof value);
+        printf("\n\\&");
+        print_roff(option->help);
+        print_roff(value);
+        putchar('\n');
+    }
+}
+
+// For each option with choices their words, then all options.
+static void print_bash(const struct gb_command *command, const struct gb_option *options) {
+    for (const struct gb_option *option = options; option->name; option++)
+        if (option->help && option->type == GB_OPTION_CHOICE) {
+            printf("        '%s --%s') words='", command->name, option->name);
+            for (const char *letter = option->argument; *letter; letter++)
+                putchar(*letter == '|' ? ' ' : *letter);
+            printf("' ;;\n");
+        }
+    printf("        '%s '*) words='--help", command->name);
+    for (const struct gb_option *option = options; option->name; option++)
+        if (option->help && !is_operand(option))
+            printf(" --%s", option->name);
+    printf("' ;;\n");
 }
 
 static enum gb_status popt_failure(const struct gb_command *command, poptContext context,
@@ -211,8 +273,10 @@ static enum gb_status take_options(const struct gb_command *command,
                                    const char **argv, bool *helped) {
     int value;
     while ((value = poptGetNextOpt(context)) > 0) {
-        if (value == HELP) {
-            print_help(command, options);
+        if (value < FIRST_OPTION) {
+            static void (*const print[])(const struct gb_command *, const struct gb_option *) = {
+                [HELP] = print_help, [HELP_MAN] = print_man, [HELP_BASH] = print_bash};
+            print[value](command, options);
             *helped = true;
             return GB_OK;
         }
@@ -254,7 +318,7 @@ enum gb_status gb_options_parse(const struct gb_command *command, const struct g
     size_t count = 0, rows = 0;
     while (options[count].name)
         count++;
-    struct poptOption *table = calloc(count + 2, sizeof *table); // --help, and the end
+    struct poptOption *table = calloc(count + 4, sizeof *table); // the forms of --help, and the end
     if (!table)
         return gb_no_memory(what, command->name);
     for (int i = 0; options[i].name; i++) {
@@ -264,7 +328,9 @@ enum gb_status gb_options_parse(const struct gb_command *command, const struct g
                 .argInfo = options[i].type == GB_OPTION_FLAG ? POPT_ARG_NONE : POPT_ARG_STRING,
                 .val = FIRST_OPTION + i};
     }
-    table[rows++] = (struct poptOption){.longName = "help", .val = HELP};
+    table[rows++] = (struct poptOption){.longName = "help", .shortName = 'h', .val = HELP};
+    table[rows++] = (struct poptOption){.longName = "help-man", .val = HELP_MAN};
+    table[rows++] = (struct poptOption){.longName = "help-bash", .val = HELP_BASH};
     poptContext context = poptGetContext("glowbench", argc, argv, table, 0);
     enum gb_status status = context ? take_options(command, options, context, argc, argv, helped)
                                     : gb_no_memory(what, command->name);

@@ -31,6 +31,7 @@ enum gb_option_type {
     GB_OPTION_FLOAT,
     GB_OPTION_SEED,
     GB_OPTION_FLAG,
+    GB_OPTION_LIST,
     GB_OPTION_OPERAND,
     GB_OPTION_OPERAND_LIST,
 };
@@ -49,14 +50,16 @@ struct gb_option {
         const char **list;
     } to;
     double low, high; // GB_OPTION_INT, GB_OPTION_FLOAT: the range, both ends included
-    int *count;       // GB_OPTION_OPERAND_LIST
+    int *count;       // GB_OPTION_LIST, GB_OPTION_OPERAND_LIST
 };
 
 // Parses a command's arguments (argv[0] is its name) into the variables of `options`, which ends
-// with an entry without a name. With --help it prints the usage to stdout instead and sets *helped.
+// with an entry without a name. With --help or -h it prints the usage to stdout instead and sets
+// *helped; so it does with --help-man (a section of a man page) and --help-bash (a case of a
+// completion function), from which `glowbench help` makes documents.
 // Stored strings point into argv. GB_BAD_INPUT for an unknown option, a missing or unexpected
 // argument or operand, and a value of the wrong type or out of range. The last of repeated options
-// counts.
+// counts, except of lists.
 enum gb_status gb_options_parse(const struct gb_command *command, const struct gb_option *options,
                                 int argc, const char **argv, bool *helped);
 
@@ -91,6 +94,12 @@ static inline struct gb_option gb_option_seed(const char *name, const char *argu
 
 static inline struct gb_option gb_option_flag(const char *name, bool *to, const char *help) {
     return (struct gb_option){name, 0, help, GB_OPTION_FLAG, {.flag = to}, 0, 0, 0};
+}
+
+// An option that may be repeated. `to` holds up to argc strings.
+static inline struct gb_option gb_option_list(const char *name, const char *argument,
+                                              const char **to, int *count, const char *help) {
+    return (struct gb_option){name, argument, help, GB_OPTION_LIST, {.list = to}, 0, 0, count};
 }
 
 // A required operand. Operands are taken in the table's order.

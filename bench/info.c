@@ -13,6 +13,7 @@
 #include "bench/peaks/pin.h"
 #include "bench/report/training_record.h"
 #include "kernels/backend.h"
+#include "tasks/build.h"
 #include "tasks/machine.h"
 
 static void print_cpu(const json_t *machine) {
@@ -34,13 +35,16 @@ static void print_cpu(const json_t *machine) {
     printf("\nmemory      %.1f GiB\n", gb_json_number(machine, "memory_bytes") / (1 << 30));
 }
 
-static void print_system(const json_t *machine) {
+static void print_frequency(const json_t *machine) {
     const json_t *frequency = json_object_get(machine, "frequency");
-    const json_t *system = json_object_get(machine, "system");
-    const json_t *build = json_object_get(machine, "build");
     printf("frequency   governor %s, turbo %s; load average %.1f\n",
            gb_json_string_or_unknown(frequency, "governor"),
            gb_json_string_or_unknown(frequency, "turbo"), gb_json_number(machine, "load_average"));
+}
+
+static void print_system(const json_t *machine) {
+    const json_t *system = json_object_get(machine, "system");
+    const json_t *build = json_object_get(machine, "build");
     printf("system      %s, %s\n", gb_json_string_or_unknown(system, "distribution"),
            gb_json_string_or_unknown(system, "kernel"));
     printf("build       glowbench %s, commit %s, %s, %s\n",
@@ -159,6 +163,21 @@ static void print_peaks(const json_t *peaks) {
                gb_json_number(row, "update_gbs"));
 }
 
+void gb_print_version(void) {
+    json_t *machine;
+    printf("glowbench %s (%s)\n", gb_build.version, gb_build.commit);
+    if (gb_machine_json(&machine) != GB_OK)
+        return; // the first line is always there
+    print_cpu(machine);
+    print_system(machine);
+    printf("backends   ");
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++)
+        if (gb_backend_supported(*b))
+            printf(" %s", (*b)->name);
+    printf("; glowbench info adds their libraries' versions\n");
+    json_decref(machine);
+}
+
 // What a run's record says about its training steps.
 struct run {
     double flops, parameters, step_seconds;
@@ -207,6 +226,7 @@ static enum gb_status report(const struct request *request, json_t *machine) {
     if (request->run)
         GB_TRY(read_run(request->run, machine, &run));
     print_cpu(machine);
+    print_frequency(machine);
     print_system(machine);
     print_threads(machine);
     print_backends(machine);

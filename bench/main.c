@@ -23,13 +23,98 @@ static const struct gb_command *const commands[] = {
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
+// A summary, wrapped at 80 columns behind the command's name.
+static void print_command(const char *name, const char *summary) {
+    enum { COLUMN = 12, COLUMNS = 80 };
+    int used = printf("  %-*s", COLUMN - 2, name);
+    while (*summary) {
+        const int word = (int)strcspn(summary, " ");
+        if (used > COLUMN && used + 1 + word > COLUMNS) {
+            printf("\n%*s", COLUMN, "");
+            used = COLUMN;
+        }
+        used += printf("%s%.*s", used > COLUMN ? " " : "", word, summary);
+        summary += word;
+        summary += *summary == ' ';
+    }
+    putchar('\n');
+}
+
 static void print_help(void) {
     printf("usage: glowbench COMMAND [ARGUMENT...]\n"
            "Benchmark conditional normalizing flows on this CPU.\n\n");
     for (int i = 0; i < COMMANDS; i++)
-        printf("  %-10s%s\n", commands[i]->name, commands[i]->summary);
+        print_command(commands[i]->name, commands[i]->summary);
+    printf("\n'glowbench help COMMAND' lists its options, 'glowbench --version' prints what a "
+           "bug\nreport needs.\n");
+}
+
+static const struct gb_command *find_command(const char *name) {
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(name, commands[i]->name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+static enum gb_status unknown_command(const char *name) {
+    return gb_fail(GB_BAD_INPUT, "unknown command", name, "see glowbench --help");
+}
+
+// ---- Documents from the tables of options ----
+
+static enum gb_status print_options(const char *form) {
+    for (int i = 0; i < COMMANDS; i++) {
+        const char *argv[] = {commands[i]->name, form, NULL};
+        GB_TRY(commands[i]->run(2, argv));
+    }
+    return GB_OK;
+}
+
+static enum gb_status print_man(void) {
+    printf(".TH GLOWBENCH 1 \"\" \"glowbench %s\"\n.SH NAME\n"
+           "glowbench \\- benchmark conditional normalizing flows on this CPU\n.SH SYNOPSIS\n"
+           ".B glowbench\n\\fICOMMAND\\fR [\\fIARGUMENT\\fR...]\n.br\n.B glowbench help\n"
+           "[\\fICOMMAND\\fR]\n.br\n.B glowbench \\-\\-version\n.SH COMMANDS\n",
+           gb_build.version);
+    GB_TRY(print_options("--help-man"));
+    printf(".SH EXIT STATUS\n0 done, 1 a comparison or check failed, 2 bad usage or input, 3 not "
+           "comparable, 130 interrupted.\n.SH ENVIRONMENT\n.TP\n.B GB_BACKEND\nThe default of "
+           "\\-\\-backend.\n.TP\n.B GB_ISA\nThe best instruction set that the default backend may "
+           "use.\n.TP\n.B OMP_NUM_THREADS\nThe default of \\-\\-threads.\n");
+    return GB_OK;
+}
+
+static enum gb_status print_completion(void) {
     printf(
-        "\nRun 'glowbench COMMAND --help' for options, 'glowbench --version' for the version.\n");
+        "# bash completion of glowbench %s\n_glowbench() {\n"
+        "    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words=\n"
+        "    if [ \"$COMP_CWORD\" -eq 1 ] || [ \"$COMP_CWORD $previous\" = '2 help' ]; then\n"
+        "        words='help --help --version",
+        gb_build.version);
+    for (int i = 0; i < COMMANDS; i++)
+        printf(" %s", commands[i]->name);
+    printf("'\n    else\n        case \"${COMP_WORDS[1]} $previous\" in\n");
+    GB_TRY(print_options("--help-bash"));
+    printf("        esac\n    fi\n"
+           "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\n"
+           "complete -o default -F _glowbench glowbench\n");
+    return GB_OK;
+}
+
+static enum gb_status help(int argc, const char **argv) {
+    if (argc < 2) {
+        print_help();
+        return GB_OK;
+    }
+    if (argc > 2)
+        return gb_fail(GB_BAD_INPUT, "unexpected argument", argv[2], "see glowbench --help");
+    if (strcmp(argv[1], "--man") == 0)
+        return print_man();
+    if (strcmp(argv[1], "--bash-completion") == 0)
+        return print_completion();
+    const struct gb_command *command = find_command(argv[1]);
+    const char *arguments[] = {argv[1], "--help", NULL};
+    return command ? command->run(2, arguments) : unknown_command(argv[1]);
 }
 
 // The peaks for profiles of training.
@@ -71,17 +156,19 @@ static enum gb_status check_environment(const struct gb_command *command) {
 static enum gb_status run(int argc, const char **argv) {
     if (argc < 2)
         return gb_fail(GB_BAD_INPUT, "missing command", "COMMAND", "see glowbench --help");
-    for (int i = 0; i < COMMANDS; i++)
-        if (strcmp(argv[1], commands[i]->name) == 0) {
-            GB_TRY(check_environment(commands[i]));
-            return commands[i]->run(argc - 1, argv + 1);
-        }
-    if (strcmp(argv[1], "--help") == 0)
+    const struct gb_command *command = find_command(argv[1]);
+    if (command) {
+        GB_TRY(check_environment(command));
+        return command->run(argc - 1, argv + 1);
+    }
+    if (strcmp(argv[1], "help") == 0)
+        return help(argc - 1, argv + 1);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         print_help();
     else if (strcmp(argv[1], "--version") == 0)
-        printf("glowbench %s (%s)\n", gb_build.version, gb_build.commit);
+        gb_print_version();
     else
-        return gb_fail(GB_BAD_INPUT, "unknown command", argv[1], "see glowbench --help");
+        return unknown_command(argv[1]);
     return GB_OK;
 }
 

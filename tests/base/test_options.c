@@ -7,8 +7,8 @@
 
 struct given {
     const char *task, *data, *init;
-    const char *runs[8];
-    int run_count, iterations, threads;
+    const char *runs[8], *costs[8];
+    int run_count, cost_count, iterations, threads;
     float rate;
     uint64_t seed;
     bool resume, helped;
@@ -30,6 +30,7 @@ static enum gb_status parse(struct given *given, int count, const char **words) 
         gb_option_float("lr", "R", &given->rate, 0, 1, "a real number"),
         gb_option_seed("seed", "N", &given->seed, "a seed"),
         gb_option_flag("resume", &given->resume, "a flag"),
+        gb_option_list("cost", "X", given->costs, &given->cost_count, "a list"),
         gb_operand_list("RUN", given->runs, &given->run_count, "folders"),
         {0},
     };
@@ -74,6 +75,14 @@ GB_TEST(the_last_of_a_repeated_option_counts) {
     assert_int_equal(given.iterations, 2);
 }
 
+GB_TEST(lists_keep_every_value_in_order) {
+    struct given given;
+    assert_ok(PARSE(&given, "horses", "--cost", "a=1", "a", "--cost=b=2"));
+    assert_int_equal(given.cost_count, 2);
+    assert_string_equal(given.costs[0], "a=1");
+    assert_string_equal(given.costs[1], "b=2");
+}
+
 GB_TEST(bad_lines_are_refused_by_name) {
     const struct {
         const char *word, *message;
@@ -98,6 +107,7 @@ GB_TEST(bad_lines_are_refused_by_name) {
         {"--init=pub", "bad value: --init: \"pub\" is not one of live|published"},
         {"--init=", "bad value: --init: \"\" is not one of live|published"},
         {"--data=", "bad value: --data: \"\" is empty"},
+        {"--cost=", "bad value: --cost: \"\" is empty"},
         {"--data=caf\xe9", "bad value: --data: \"caf\xe9\" is not UTF-8"},
         {"--nothing", "unknown option: --nothing: see glowbench train --help"},
         {"-n", "unknown option: -n: see glowbench train --help"},

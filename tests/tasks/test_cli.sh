@@ -31,8 +31,39 @@ works '^glowbench [0-9]' --version
 "$glowbench" --help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p' >"$folder/commands"
 while read -r command; do
     works "^usage: glowbench $command" "$command" --help
+    awk 'length > 80 { exit 1 }' "$folder/out" || complain "$command --help is wider than 80 columns"
+    cp "$folder/out" "$folder/help"
+    for form in "$command -h" "help $command"; do
+        # shellcheck disable=SC2086 # two words
+        works "^usage: glowbench $command" $form
+        cmp -s "$folder/help" "$folder/out" || complain "$form is not $command --help"
+    done
     fails 2 "unknown option: --nothing: see glowbench $command --help" "$command" --nothing
 done <"$folder/commands"
+
+for form in -h help; do
+    works '^usage: glowbench COMMAND' $form
+    awk 'length > 80 { exit 1 }' "$folder/out" || complain "$form is wider than 80 columns"
+done
+works '^flags  ' --version
+fails 2 'unknown command: nothing: see glowbench --help' help nothing
+fails 2 'unexpected argument: more: see glowbench --help' help bench more
+
+# The man page and the completion name every option of every command.
+"$glowbench" help --man >"$folder/man"
+"$glowbench" help --bash-completion >"$folder/completion"
+while read -r command; do
+    grep -q "^\.SS glowbench $command" "$folder/man" || complain "no $command in the man page"
+    "$glowbench" "$command" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p' | while read -r option; do
+        grep -qF -e "--$option" "$folder/completion" && sed 's/\\-/-/g' "$folder/man" | grep -q -e "^\.B --$option" ||
+            echo "$command --$option"
+    done >"$folder/missing"
+    [ ! -s "$folder/missing" ] || complain "not in the documents: $(cat "$folder/missing")"
+done <"$folder/commands"
+# shellcheck disable=SC3037,SC3044 # it is bash that reads the file
+bash -c '. "$1"; COMP_WORDS=(glowbench bench --precision b); COMP_CWORD=3; _glowbench; echo "${COMPREPLY[@]}"' \
+    bash "$folder/completion" >"$folder/out"
+[ "$(cat "$folder/out")" = bf16 ] || complain "completes --precision b by: $(cat "$folder/out")"
 
 fails 2 'missing command: COMMAND: see glowbench --help'
 fails 2 'unknown command: nothing: see glowbench --help' nothing
