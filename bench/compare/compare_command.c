@@ -16,6 +16,9 @@ static enum gb_status judge(const struct gb_rows rows[GB_SIDES], const struct re
     struct gb_comparison comparison;
     enum gb_status status = gb_comparison_make(rows, &comparison);
     if (status == GB_OK) {
+        // Rows of two machines get here only if that is allowed.
+        comparison.other_machine = gb_first_difference(
+            rows[GB_BASE].list->machine, rows[GB_NEW].list->machine, gb_compared_machine);
         gb_comparison_judge(&comparison, threshold);
         status = gb_comparison_write(&comparison, "compare", rows, request->paths, &request->files);
     }
@@ -32,7 +35,7 @@ static enum gb_status compare(int argc, const char **argv) {
         gb_operand("NEW", &request.paths[GB_NEW], "results of the same benchmarks under test"),
         gb_option_string("threshold", "PERCENT", &request.threshold, "smallest change that counts"),
         gb_option_flag("allow-other-machine", &request.allowed.other_machine,
-                       "also compare results from different CPUs"),
+                       "also compare results from different CPUs: is NEW's slower?"),
         gb_option_flag("allow-other-build", &request.allowed.other_build,
                        "also compare other build types, compilers, flags and libraries"),
         GB_VERDICT_OPTIONS(request.files),

@@ -311,7 +311,7 @@ static bool control_forbids(struct gb_comparison *c) {
                threads == 1 ? "" : "s");
         return true;
     }
-    for (int i = 0; i < c->control_count; i++) {
+    for (int i = 0; i < c->control_count && !c->other_machine; i++) {
         const struct gb_compared *control = &c->controls[i];
         const double p = 2 * fmin(control->chance.high, control->chance.low);
         if (p > GB_FALSE_ALARMS || fabs(log(control->ratio)) <= log(c->rule.threshold) / 2)

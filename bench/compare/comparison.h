@@ -68,6 +68,7 @@ struct gb_comparison {
     int unjoined_count, failures, missing; // failures: GB_FAILS_IN_NEW; missing: GB_ONLY_IN_BASE
     int open_operations, open_rows;        // not non_inferior
     int launches[GB_SIDES];
+    bool other_machine;  // set by the caller: the control then forbids no verdict
     struct gb_rule rule; // by which it was judged
     enum gb_verdict verdict;
     char reason[160]; // one clause, without a full stop
@@ -84,8 +85,8 @@ void gb_comparison_free(struct gb_comparison *comparison);
 
 // Tests everything as launches of two sessions, and decides. Times give no verdict if a thread
 // count lacks a control row in either set or a control has moved: by more than half the threshold,
-// with a p-value of 1 % or less. If new lacks rows of base, the only verdict possible is a
-// regression. Rows not shown to be non-inferior are counted (open_rows) and change nothing.
+// with a p-value of 1 % or less, unless the sets are of different machines, whose controls differ.
+// If new lacks rows of base, the only verdict possible is a regression. Rows not shown to be non-inferior are counted (open_rows) and change nothing.
 void gb_comparison_judge(struct gb_comparison *comparison, double threshold);
 
 // The same for pairs, at one of the planned looks (of level GB_FALSE_ALARMS / GB_GATES). True if it

@@ -75,6 +75,10 @@ static void print_comparison(const struct gb_comparison *c) {
                operation_text);
     print_list("benchmark", c->rows, c->row_count, width, row_text);
     print_unjoined(c);
+    if (c->other_machine)
+        printf(
+            "\ndifferent machines: the control benchmark, which shows whether a machine changed, "
+            "is not judged\n");
     printf("\n%s: %s\n", gb_verdict_name(c->verdict), c->reason);
     if (c->rule.pairing == GB_UNPAIRED && c->verdict == GB_NO_REGRESSION && c->open_rows > 0)
         printf(

@@ -106,6 +106,12 @@ verdict 1 '^control/forward/n6 .* failed in NEW: it differs$' new twice
 # ---- Another machine or build
 new 3 '^glowbench: not comparable: new: machines differ (cpu: {"model":"A"}, now' seed=2 cpu=B
 verdict 0 '^no regression' base new --allow-other-machine
+# The control of another machine may differ: it then forbids no verdict.
+rows new seed=2 cpu=B control=1.3 operation=conv factor=1.2
+verdict 1 '^regression' base new --allow-other-machine
+rows new seed=2 cpu=B control=0.7
+verdict 0 '^different machines: the control benchmark' base new --allow-other-machine
+rows new seed=2 cpu=B
 verdict 3 'machines differ' base new --allow-other-build
 new 3 'builds differ (type: "Release", now "Debug"); --allow-other-build' seed=2 type=Debug
 verdict 0 '^no regression' base new --allow-other-build
