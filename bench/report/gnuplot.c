@@ -109,6 +109,21 @@ static enum gb_status run(const char *terminal, const char *script, char **bytes
     return status;
 }
 
+// Removes the titles of gnuplot's elements ("gnuplot_plot_1"), which browsers show as tooltips.
+static void drop_titles(struct gb_picture *picture) {
+    static const char begin[] = "<title>", end[] = "</title>";
+    char *to = picture->svg;
+    for (const char *at = picture->svg; *at;) {
+        const char *after = strncmp(at, begin, strlen(begin)) == 0 ? strstr(at, end) : NULL;
+        if (after)
+            at = after + strlen(end);
+        else
+            *to++ = *at++;
+    }
+    *to = '\0';
+    picture->svg_bytes = (size_t)(to - picture->svg);
+}
+
 enum gb_status gb_gnuplot_draw(struct gb_picture *picture, const char *script, int width,
                                int height) {
     char terminal[256];
@@ -116,6 +131,8 @@ enum gb_status gb_gnuplot_draw(struct gb_picture *picture, const char *script, i
              "svg noenhanced size %d,%d font 'sans-serif,12' background '#ffffff' name 'glowbench'",
              width, height);
     enum gb_status status = run(terminal, script, &picture->svg, &picture->svg_bytes);
+    if (status == GB_OK)
+        drop_titles(picture);
     snprintf(terminal, sizeof terminal,
              "pngcairo noenhanced size %d,%d font 'sans,12' fontscale 2 linewidth 2 pointscale 2 "
              "background '#ffffff'",

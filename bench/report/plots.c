@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/minmax.h"
 #include "bench/report/figures.h"
+#include "bench/report/html.h"
 
 // ---- Scripts ----
 
@@ -131,7 +132,7 @@ static const char *model_text(const struct gb_summary *s, int model) {
 // ---- Bars ----
 
 static const char *group_text(const struct gb_summary *s, int group) {
-    return group == GB_ALL_KERNELS ? "all kernels" : s->groups[group].name;
+    return group == GB_ALL_KERNELS ? GB_ALL_KERNELS_NAME : s->groups[group].name;
 }
 
 // Whether a model has problems of the group that take a noticeable share of a step on some backend.
@@ -151,7 +152,7 @@ static bool has_bars(const struct gb_summary *s, int model, int group) {
 }
 
 // A data block (if there is a script) with a backend's bar in each group: x, y, left, right, low,
-// high. False if it is empty, which gnuplot cannot plot. Bars of native kernels that stand in for
+// high, and the ends of its whisker. False if it is empty, which gnuplot cannot plot. Bars of native kernels that stand in for
 // missing ones are hollow.
 static bool put_bars(FILE *script, const struct gb_summary *s, int setting, int model, int block) {
     const int column = block / 2;
@@ -168,8 +169,9 @@ static bool put_bars(FILE *script, const struct gb_summary *s, int setting, int 
         const bool fits =
             !isnan(mean.speed) && (mean.fallback && group != GB_ALL_KERNELS) == hollow;
         if (fits && script)
-            fprintf(script, "%g %g 0 %g %g %g\n", mean.speed, low + 0.45 * height, mean.speed, low,
-                    low + 0.9 * height);
+            fprintf(script, "%g %g 0 %g %g %g %g %g\n", mean.speed, low + 0.45 * height, mean.speed,
+                    low, low + 0.9 * height, mean.speed * (1 - mean.spread / 2),
+                    mean.speed * (1 + mean.spread / 2));
         any |= fits;
         low++;
     }
@@ -199,23 +201,26 @@ static void put_bar_panel(const struct canvas *canvas, const struct gb_summary *
         if (put_bars(NULL, s, setting, model, i))
             fprintf(canvas->script,
                     ", $bars%d using 1:2:3:4:5:6 with boxxyerror fs %s lc rgb '#%06x'"
-                    ", $bars%d using 1:2:(sprintf('%%.2f', $1)) with labels left offset 0.2,0 "
-                    "font ',8'",
-                    i, i % 2 ? "empty border" : "solid noborder", s->columns[i / 2].colour, i);
+                    ", $bars%d using 1:2:7:8 with xerrorbars pt 0 lw 1 lc rgb '#404040'"
+                    ", $bars%d using 8:2:(sprintf('%%.2f', $1)) with labels left offset 0.2,0 "
+                    "font ',9'",
+                    i, i % 2 ? "empty border" : "solid noborder", s->columns[i / 2].colour, i, i);
 }
 
 enum gb_status gb_plot_bars(const struct gb_summary *s, int model, struct gb_picture *picture) {
-    const int columns = gb_min_int(s->setting_count, 4);
-    int groups = 0, label = 0;
+    int groups = 0, label = 0, panels = 0;
+    for (int i = 0; i < s->setting_count; i++)
+        panels += gb_summary_has_model(s, i, model);
+    const int columns = gb_max_int(1, gb_min_int(panels, 2));
     for (int group = GB_ALL_KERNELS; group < s->group_count; group++)
         if (has_bars(s, model, group)) {
             groups++;
             label = gb_max_int(label, (int)strlen(group_text(s, group)));
         }
-    struct grid grid = {.panels = s->setting_count,
+    struct grid grid = {.panels = gb_max_int(1, panels),
                         .columns = columns,
                         .left = 28 + 8 * label,
-                        .width = gb_max_int(210, 420 / columns),
+                        .width = 760 / columns,
                         .height = groups * gb_max_int(18, 10 * s->column_count + 4),
                         .right_gap = 16,
                         .bottom_gap = 58};
@@ -226,9 +231,11 @@ enum gb_status gb_plot_bars(const struct gb_summary *s, int model, struct gb_pic
     struct canvas canvas;
     GB_TRY(begin(&canvas, picture, &grid, 0));
     put_backends(&canvas, s);
-    for (int i = 0; i < s->setting_count; i++) {
+    for (int i = 0, panel = 0; i < s->setting_count; i++) {
+        if (!gb_summary_has_model(s, i, model))
+            continue;
         begin_panel(&canvas, gb_setting_text(&s->settings[i]).text, "fastest = 1", "");
-        put_bar_panel(&canvas, s, i, model, i % columns == 0);
+        put_bar_panel(&canvas, s, i, model, panel++ % columns == 0);
         end_panel(&canvas);
     }
     return draw(&canvas, picture);
@@ -337,6 +344,25 @@ static bool put_points(FILE *script, const struct gb_summary *s, int setting, in
     return any;
 }
 
+// The kernels' names in the order in which gnuplot draws their points, for name_points.
+static json_t *point_names(const struct gb_summary *s, int setting) {
+    json_t *names = json_array();
+    for (int block = 0; block < s->column_count * MARKERS * 2; block++)
+        for (int line = 0; line < s->line_count; line++) {
+            const struct gb_row *row = s->lines[line].row;
+            const struct gb_column *column = &s->columns[block / (2 * MARKERS)];
+            const struct gb_cell *cell = point_of(s, setting, line, block / (2 * MARKERS));
+            if (!cell || marker_of(row->operation) != block / 2 % MARKERS ||
+                cell->fallback != block % 2)
+                continue;
+            char text[GB_PROBLEM + GB_LIBRARY + 64];
+            snprintf(text, sizeof text, "%s, %s: %s GFLOP/s, %s", row->problem, column->label,
+                     gb_figure_number(cell->gflops).text, gb_figure_seconds(cell->seconds).text);
+            gb_json_append(&names, json_string(text));
+        }
+    return names;
+}
+
 static void put_all_points(FILE *script, const struct gb_summary *s, int setting) {
     const int blocks = s->column_count * MARKERS * 2;
     for (int block = 0; block < blocks; block++) {
@@ -354,14 +380,62 @@ static void put_all_points(FILE *script, const struct gb_summary *s, int setting
     }
 }
 
+// A point is an element <use xlink:href='#gpPt7' transform='translate(...)...'/>; in the definitions of
+// markers there are others.
+static const char *next_point(const char *svg) {
+    while ((svg = strstr(svg, "<use "))) {
+        const char *end = strchr(svg, '>'), *point = strstr(svg, "translate(");
+        if (end && point && point < end)
+            return svg;
+        svg++;
+    }
+    return NULL;
+}
+
+// Names the points of a drawn picture's SVG, in the order in which they were drawn: the text that a
+// reader gets who points at one. Nothing changes unless there are as many points as names. On failure
+// (also where `names` is NULL) the picture is as it was.
+static enum gb_status name_points(struct gb_picture *picture, const json_t *names) {
+    size_t points = 0;
+    if (!picture->svg)
+        return GB_OK;
+    for (const char *at = picture->svg; (at = next_point(at)); at++)
+        points++;
+    if (names && points != json_array_size(names))
+        return GB_OK;
+    char *named = NULL;
+    size_t size = 0;
+    FILE *file = names ? open_memstream(&named, &size) : NULL;
+    if (!file)
+        return gb_no_memory("cannot draw", picture->title);
+    const char *at = picture->svg, *point;
+    for (size_t i = 0; (point = next_point(at)); i++) {
+        const char *end = strchr(point, '>') + 1;
+        fwrite(at, 1, (size_t)(point - at), file);
+        gb_html(file, "<g><title>%s</title>", json_string_value(json_array_get(names, i)));
+        fwrite(point, 1, (size_t)(end - point), file);
+        fputs("</g>", file);
+        at = end;
+    }
+    fputs(at, file);
+    if (fclose(file) != 0) {
+        free(named);
+        return gb_no_memory("cannot draw", picture->title);
+    }
+    free(picture->svg);
+    picture->svg = named;
+    picture->svg_bytes = size;
+    return GB_OK;
+}
+
 enum gb_status gb_plot_roofline(const struct gb_summary *s, int setting,
                                 struct gb_picture *picture) {
     struct range x, y;
     find_ranges(s, setting, &x, &y);
     if (x.high == 0)
         return GB_OK;
-    struct grid grid = {1, 1, 70, 0, 640, 420, 40, 60};
-    grid.top = LEGEND_TOP + backends_height(s, 750) + LEGEND_LINE + 4;
+    struct grid grid = {1, 1, 70, 0, 800, 460, 40, 60};
+    grid.top = LEGEND_TOP + backends_height(s, 910) + LEGEND_LINE + 4;
     snprintf(picture->title, sizeof picture->title, "Roofline: %s",
              gb_setting_text(&s->settings[setting]).text);
     struct canvas canvas;
@@ -375,7 +449,11 @@ enum gb_status gb_plot_roofline(const struct gb_summary *s, int setting,
     put_roofline(canvas.script, s, setting, &grid, x, y);
     put_all_points(canvas.script, s, setting);
     end_panel(&canvas);
-    return draw(&canvas, picture);
+    GB_TRY(draw(&canvas, picture));
+    json_t *names = point_names(s, setting);
+    enum gb_status status = name_points(picture, names);
+    json_decref(names);
+    return status;
 }
 
 // ---- Thread scaling ----
@@ -449,9 +527,9 @@ enum gb_status gb_plot_scaling(const struct gb_summary *s, enum gb_cache cache,
     if (panels == 0)
         return GB_OK;
     struct grid grid = {.panels = panels,
-                        .columns = gb_min_int(panels, 4),
+                        .columns = gb_min_int(panels, 3),
                         .left = 76,
-                        .width = 220,
+                        .width = 250,
                         .height = 180,
                         .right_gap = 44,
                         .bottom_gap = 62};
@@ -519,8 +597,8 @@ static void put_curve(FILE *script, const struct gb_training_record *record, con
 
 enum gb_status gb_plot_curves(const struct gb_training_record *records, int count,
                               const char *figure, struct gb_picture *picture) {
-    struct grid grid = {1, 1, 100, 0, 620, 320, 40, 60};
-    struct legend legend = {760, LEGEND_LEFT, 0};
+    struct grid grid = {1, 1, 100, 0, 780, 360, 40, 60};
+    struct legend legend = {920, LEGEND_LEFT, 0};
     for (int i = 0; i < count; i++)
         if (has_figure(&records[i], figure))
             place_entry(&legend, records[i].directory);

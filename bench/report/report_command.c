@@ -17,7 +17,8 @@ static enum gb_status no_memory(void) {
 
 // ---- Reading ----
 
-static enum gb_status read_inputs(const char *const *paths, int count, struct gb_rows *rows,
+static enum gb_status read_inputs(const char *const *paths, int count,
+                                  const struct gb_machine_options *options, struct gb_rows *rows,
                                   struct gb_report *report) {
     report->records = calloc((size_t)count, sizeof *report->records);
     if (!report->records)
@@ -28,7 +29,12 @@ static enum gb_status read_inputs(const char *const *paths, int count, struct gb
         } else {
             GB_TRY(gb_rows_add_file(rows, paths[i]));
         }
-    return rows->count ? gb_summaries_make(rows->list, rows->count, &report->summaries) : GB_OK;
+    if (!rows->count)
+        return GB_OK;
+    GB_TRY(gb_summaries_make(rows->list, rows->count, &report->summaries));
+    GB_TRY(gb_machines_make(&report->summaries, rows, options, &report->machines));
+    report->tables = gb_machines_tables(&report->machines);
+    return report->tables ? GB_OK : no_memory();
 }
 
 // ---- Pictures ----
@@ -131,14 +137,68 @@ static enum gb_status write_report(const struct gb_report *report, const char *h
     return GB_OK;
 }
 
+static enum gb_status write_text(const char *path, const struct gb_report *report,
+                                 void (*write)(FILE *, const struct gb_report *)) {
+    struct gb_atomic_file file = {0};
+    GB_TRY(gb_atomic_open(&file, path));
+    write(file.stream, report);
+    return gb_atomic_commit(&file);
+}
+
+// What is written; NULL: not. Without any it is a page.
+struct outputs {
+    const char *html, *csv, *markdown;
+};
+
+static enum gb_status draw_all(struct gb_report *made) {
+    for (int i = 0; i < made->summaries.count; i++)
+        GB_TRY(draw_summary(made, i));
+    return draw_curves(made);
+}
+
+static enum gb_status write_outputs(struct gb_report *made, const struct outputs *outputs) {
+    const char *const paths[] = {outputs->html, outputs->csv, outputs->markdown};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (paths[i])
+            GB_TRY(gb_atomic_probe(paths[i])); // before the drawing
+    if (outputs->html)
+        GB_TRY(draw_all(made));
+    if (outputs->csv)
+        GB_TRY(write_text(outputs->csv, made, gb_report_csv));
+    if (outputs->markdown)
+        GB_TRY(write_text(outputs->markdown, made, gb_report_markdown));
+    return outputs->html ? write_report(made, outputs->html) : GB_OK;
+}
+
+static void free_report(struct gb_report *made) {
+    for (int i = 0; i < made->picture_count; i++)
+        gb_picture_free(&made->pictures[i]);
+    for (int i = 0; i < made->record_count; i++)
+        gb_training_record_free(&made->records[i]);
+    free(made->pictures);
+    free(made->records);
+    json_decref(made->tables);
+    gb_machines_free(&made->machines);
+    gb_summaries_free(&made->summaries);
+}
+
 static enum gb_status report(int argc, const char **argv) {
-    const char *html = "report.html";
-    const char **paths = calloc((size_t)argc, sizeof *paths);
+    struct outputs outputs = {0};
+    struct gb_machine_options machines = {0};
+    const char **paths = calloc(2 * (size_t)argc, sizeof *paths), **costs = paths + argc;
     if (!paths)
         return no_memory();
+    machines.costs = costs;
     int count = 0;
     const struct gb_option options[] = {
-        gb_option_string("html", "FILE", &html, "the page; its pictures go next to it"),
+        gb_option_string("html", "FILE", &outputs.html,
+                         "the page; its pictures go next to it (default: report.html, unless "
+                         "another file is given)"),
+        gb_option_string("csv", "FILE", &outputs.csv,
+                         "write the rows' figures as CSV, one line per problem and backend"),
+        gb_option_string("markdown", "FILE", &outputs.markdown,
+                         "write the machines' scores and the models' means as Markdown"),
+        GB_MACHINE_OPTIONS(machines, costs),
         gb_operand_list("RUN", paths, &count,
                         "a file of bench rows, or a training run's directory"),
         {0},
@@ -148,23 +208,13 @@ static enum gb_status report(int argc, const char **argv) {
     struct gb_rows rows = {0};
     struct gb_report made = {0};
     if (status == GB_OK && !helped) {
-        status = read_inputs(paths, count, &rows, &made);
+        if (!outputs.csv && !outputs.markdown && !outputs.html)
+            outputs.html = "report.html";
+        status = read_inputs(paths, count, &machines, &rows, &made);
         if (status == GB_OK)
-            status = gb_atomic_probe(html); // before the drawing
-        for (int i = 0; i < made.summaries.count && status == GB_OK; i++)
-            status = draw_summary(&made, i);
-        if (status == GB_OK)
-            status = draw_curves(&made);
-        if (status == GB_OK)
-            status = write_report(&made, html);
+            status = write_outputs(&made, &outputs);
     }
-    for (int i = 0; i < made.picture_count; i++)
-        gb_picture_free(&made.pictures[i]);
-    for (int i = 0; i < made.record_count; i++)
-        gb_training_record_free(&made.records[i]);
-    free(made.pictures);
-    free(made.records);
-    gb_summaries_free(&made.summaries);
+    free_report(&made);
     gb_rows_free(&rows);
     free(paths);
     return status;

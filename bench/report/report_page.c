@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/minmax.h"
 #include "bench/report/figures.h"
 #include "bench/report/html.h"
 #include "bench/report/plots.h"
@@ -113,9 +114,17 @@ static void put_heads(FILE *file, const struct gb_summary *s, const char *first,
     fputs("</tr>" BODY, file);
 }
 
-static void put_figures(FILE *file, double seconds, double share, double speed, bool fallback) {
-    gb_html(file, "%s%s</td><td>%s</td><td", gb_figure_seconds(seconds).text, fallback ? "*" : "",
-            gb_figure_share(share).text);
+// The figures of a backend, with the mark of fallbacks and that of rows on a shared machine.
+struct figures {
+    double seconds, spread, share, speed;
+    bool fallback, shared;
+};
+
+static void put_figures(FILE *file, const struct figures *f) {
+    const double speed = f->speed;
+    gb_html(file, "%s%s%s <small>±%s</small></td><td>%s</td><td",
+            gb_figure_seconds(f->seconds).text, f->fallback ? "*" : "", f->shared ? "†" : "",
+            gb_figure_share(f->spread / 2).text, gb_figure_share(f->share).text);
     fprintf(file, "%s>%s</td>", speed >= 0.995 ? " class=\"best\"" : "",
             gb_figure_ratio(speed).text);
 }
@@ -127,13 +136,14 @@ static void put_mean_row(FILE *file, const struct gb_summary *s, int setting, in
         return;
     fputs(group == GB_ALL_KERNELS ? "<tr class=\"all\">" : "<tr>", file);
     gb_html(file, "<td>%s</td><td>%d</td><td>%s</td>",
-            group == GB_ALL_KERNELS ? "all kernels" : s->groups[group].name, any.calls,
+            group == GB_ALL_KERNELS ? GB_ALL_KERNELS_NAME : s->groups[group].name, any.calls,
             gb_figure_bounds(any.bounds).text);
     for (int i = 0; i < s->column_count; i++) {
         const struct gb_mean mean = gb_summary_mean(s, setting, model, group, i);
         if (mean.timed == mean.problems) {
             fputs("<td class=\"first\">", file);
-            put_figures(file, mean.seconds, mean.share_of_peak, mean.speed, mean.fallback);
+            put_figures(file, &(struct figures){mean.seconds, mean.spread, mean.share_of_peak,
+                                                mean.speed, mean.fallback, mean.shared});
         } else {
             gb_html(file, "<td class=\"first none\" colspan=\"3\">%d of %d timed</td>", mean.timed,
                     mean.problems);
@@ -147,11 +157,14 @@ static void put_model(FILE *file, const struct gb_report *report, int summary, i
     fputs(model == 0 ? "<details open>" : "<details>", file);
     gb_html(file, "<summary>%s</summary>\n",
             *s->models[model] ? s->models[model] : "Problems outside training steps, each once");
-    put_picture(file, find_picture(report, "bars", summary, s->models[model]),
-                "Geometric means over the calls of a step; 1 is the fastest backend for each "
-                "problem. Hollow: native fallbacks. Operations below 1 % of a step are in the "
-                "tables only.");
+    put_picture(
+        file, find_picture(report, "bars", summary, s->models[model]),
+        "Geometric means of the times of a step's calls, those of the fastest backend / this "
+        "one's. Whiskers: half of the repetitions. Hollow: native fallbacks. Operations "
+        "below 1 % of a step are in the tables only.");
     for (int setting = 0; setting < s->setting_count; setting++) {
+        if (!gb_summary_has_model(s, setting, model))
+            continue;
         put_heads(file, s, gb_setting_text(&s->settings[setting]).text, true);
         for (int group = 0; group < s->group_count; group++)
             put_mean_row(file, s, setting, model, group);
@@ -172,7 +185,8 @@ static void put_cell(FILE *file, const struct gb_cell *cell) {
                 "<td class=\"first\" title=\"%s GFLOP/s, %s GB/s, spread %.1f %%, %d launch%s\">",
                 gb_figure_number(cell->gflops).text, gb_figure_number(cell->gbs).text,
                 100 * cell->spread, cell->launches, cell->launches == 1 ? "" : "es");
-        put_figures(file, cell->seconds, cell->share_of_peak, cell->speed, cell->fallback);
+        put_figures(file, &(struct figures){cell->seconds, cell->spread, cell->share_of_peak,
+                                            cell->speed, cell->fallback, cell->shared});
     }
 }
 
@@ -202,14 +216,17 @@ static void put_summary(FILE *file, const struct gb_report *report, int summary)
     const struct gb_picture *scaling[] = {find_picture(report, "scaling", summary, "warm"),
                                           find_picture(report, "scaling", summary, "cold"),
                                           find_picture(report, "scaling", summary, "step")};
-    gb_html(file, "<section id=\"machine-%d\">\n<h2>%s</h2>\n", summary + 1, gb_summary_machine(s));
+    gb_html(file, "<section id=\"machine-%d\">\n<h2>%s</h2>\n", summary + 1, s->name);
     put_context(file, s);
     put_failures(file, s);
-    fputs("<h3>Backends, weighted by each model's calls</h3>\n<p class=\"note\">Time: sum over all "
-          "calls of the measured problems in one training step. Of peak and speed: geometric means "
-          "over the calls. * falls back to native kernels. No mean if a backend lacks a "
-          "time.</p>\n",
-          file);
+    fputs(
+        "<h3>Backends, weighted by each model's calls</h3>\n<p class=\"note\">Time: sum over all "
+        "calls of the measured problems in one training step, ± half the interquartile range of "
+        "the repetitions. Of peak and speed: geometric means over the calls, of which the fastest "
+        "backend's is 1.00. Timed kernels: those of these rows, which may be a selection. * falls "
+        "back to native kernels. † timed while other work shared the machine. No mean if a "
+        "backend lacks a time.</p>\n",
+        file);
     for (int model = 0; model < s->model_count; model++)
         put_model(file, report, summary, model);
     fputs("<h3>Roofline</h3>\n", file);
@@ -217,16 +234,19 @@ static void put_summary(FILE *file, const struct gb_report *report, int summary)
         put_picture(
             file,
             find_picture(report, "roofline", summary, gb_setting_text(&s->settings[setting]).text),
-            "Each kernel under the roofline measured in the same run; kernels without "
-            "FLOPs are left out.");
+            "Each kernel under the roofline measured in the same run, named when pointed at; "
+            "kernels without FLOPs are left out.");
     fputs(scaling[0]->svg || scaling[1]->svg ? "<h3>Thread scaling</h3>\n" : "", file);
     for (int i = 0; i < 2; i++)
         put_picture(file, scaling[i],
                     "Total time of a step's calls with the fewest threads / with more; dashed: "
                     "ideal scaling.");
     fputs(
-        "<h3>Every problem</h3>\n<p class=\"note\">In convolutions n is the batch, h × w the "
-        "input, c → k the channels, r × s the kernel, u × v the strides, p × q the padding.</p>\n",
+        "<h3>Every problem</h3>\n<p class=\"note\">A problem's name has the batch n, height and "
+        "width h × w, and channels c; that of a convolution c → k channels, the kernel r × s, the "
+        "strides u × v, the padding p × q, and what is fused to it (relu, ...). ± half the "
+        "interquartile range of the repetitions. † timed while other work shared the "
+        "machine.</p>\n",
         file);
     for (int setting = 0; setting < s->setting_count; setting++)
         put_problems(file, s, setting);
@@ -235,50 +255,122 @@ static void put_summary(FILE *file, const struct gb_report *report, int summary)
 
 // ---- Machines side by side ----
 
-// The time of a model's kernels; NAN if they are not the first summary's, which was then measured
-// on other problems.
-static double step_seconds(const struct gb_summary *s, const struct gb_summary *first,
-                           const char *model, const struct gb_setting *setting, int column) {
-    const int at = gb_summary_find_setting(s, setting->threads, setting->cache);
-    const int of = gb_summary_find_model(s, model);
+// With one thread, or as many as a machine has; -1 if there are no such rows.
+static int setting_of(const struct gb_machine *machine, bool all_threads, enum gb_cache cache) {
+    return gb_summary_find_setting(machine->summary, all_threads ? machine->threads : 1, cache);
+}
+
+// The time of a model's kernels; NAN if they are not those of the baseline.
+static double step_seconds(const struct gb_machines *machines, int index, const char *model,
+                           bool all_threads, enum gb_cache cache, int column) {
+    const struct gb_machine *machine = &machines->list[index],
+                            *base = &machines->list[machines->baseline];
+    const int at = setting_of(machine, all_threads, cache);
+    const int of = gb_summary_find_model(machine->summary, model);
+    const int base_of = gb_summary_find_model(base->summary, model);
     if (at < 0 || of < 0)
         return NAN;
-    const struct gb_mean mean = gb_summary_mean(s, at, of, GB_ALL_KERNELS, column);
-    const struct gb_mean same =
-        gb_summary_mean(first, 0, gb_summary_find_model(first, model), GB_ALL_KERNELS, 0);
+    const struct gb_mean mean = gb_summary_mean(machine->summary, at, of, GB_ALL_KERNELS, column);
+    if (base_of < 0)
+        return mean.seconds;
+    const struct gb_mean same = gb_summary_mean(base->summary, 0, base_of, GB_ALL_KERNELS, 0);
     return mean.problems == same.problems && mean.calls == same.calls ? mean.seconds : NAN;
 }
 
-static void put_side_by_side(FILE *file, const struct gb_summaries *summaries) {
-    const struct gb_summary *first = &summaries->list[0], *end = first + summaries->count;
-    fputs("<h2>Side by side</h2>\n<p class=\"note\">Time of all calls of the measured kernels in "
-          "one training step, where each has a time.</p>\n" TABLE
-          "<tr><th rowspan=\"2\">kernels of a step</th><th rowspan=\"2\">setting</th>",
-          file);
-    for (const struct gb_summary *s = first; s < end; s++)
+static double best_step(const struct gb_machines *machines, int index, const char *model,
+                        bool all_threads, enum gb_cache cache) {
+    double best = NAN;
+    for (int i = 0; i < machines->list[index].summary->column_count; i++)
+        best = fmin(best, step_seconds(machines, index, model, all_threads, cache, i));
+    return best;
+}
+
+static void put_step_row(FILE *file, const struct gb_machines *machines, const char *model,
+                         bool all_threads, enum gb_cache cache) {
+    bool any = false;
+    for (int m = 0; m < machines->count; m++)
+        any |= !isnan(best_step(machines, m, model, all_threads, cache));
+    if (!any)
+        return;
+    gb_html(file, "<tr><td>%s</td><td>%s, %s</td>", model, all_threads ? "all threads" : "1 thread",
+            gb_cache_name(cache));
+    const double base = best_step(machines, machines->baseline, model, all_threads, cache);
+    for (int m = 0; m < machines->count; m++) {
+        const double best = best_step(machines, m, model, all_threads, cache);
+        gb_html(file, "<td class=\"first best\">%s</td>", gb_figure_ratio(base / best).text);
+        for (int i = 0; i < machines->list[m].summary->column_count; i++)
+            gb_html(
+                file, "<td>%s</td>",
+                gb_figure_seconds(step_seconds(machines, m, model, all_threads, cache, i)).text);
+    }
+    fputs("</tr>\n", file);
+}
+
+// The models of all machines, each once.
+static json_t *models_of(const struct gb_machines *machines) {
+    json_t *models = json_object();
+    for (int m = 0; m < machines->count; m++)
+        for (int i = 0; i < machines->list[m].summary->model_count; i++)
+            if (*machines->list[m].summary->models[i])
+                json_object_set_new(models, machines->list[m].summary->models[i], json_true());
+    return models;
+}
+
+static void put_steps(FILE *file, const struct gb_machines *machines) {
+    json_t *models = models_of(machines), *value;
+    const char *model;
+    gb_html(file,
+            "<h3>Kernels of a training step</h3>\n<p class=\"note\">Time of all calls of the timed "
+            "kernels; x: speed of the fastest backend relative to that of %s. – if other kernels "
+            "were timed, or not all.</p>\n" TABLE
+            "<tr><th rowspan=\"2\">model</th><th rowspan=\"2\">threads, caches</th>",
+            machines->list[machines->baseline].summary->name);
+    for (int m = 0; m < machines->count; m++)
         gb_html(file, "<th class=\"first\" colspan=\"%d\"><a href=\"#machine-%d\">%s</a></th>",
-                s->column_count, (int)(s - first) + 1, gb_summary_machine(s));
+                machines->list[m].summary->column_count + 1, m + 1,
+                machines->list[m].summary->name);
     fputs("</tr>\n<tr>", file);
-    for (const struct gb_summary *s = first; s < end; s++)
-        for (int i = 0; i < s->column_count; i++) {
-            fputs(i ? "<th>" : "<th class=\"first\">", file);
-            gb_html(file, SWATCH "%s</th>", s->columns[i].colour, s->columns[i].label);
-        }
+    for (int m = 0; m < machines->count; m++) {
+        const struct gb_summary *s = machines->list[m].summary;
+        fputs("<th class=\"first\">x</th>", file);
+        for (int i = 0; i < s->column_count; i++)
+            gb_html(file, "<th>" SWATCH "%s</th>", s->columns[i].colour, s->columns[i].label);
+    }
     fputs("</tr>" BODY, file);
-    for (int model = 0; model < first->model_count; model++)
-        for (int i = 0; *first->models[model] && i < first->setting_count; i++) {
-            const struct gb_setting *setting = &first->settings[i];
-            gb_html(file, "<tr><td>%s</td><td>%s</td>", first->models[model],
-                    gb_setting_text(setting).text);
-            for (const struct gb_summary *s = first; s < end; s++)
-                for (int j = 0; j < s->column_count; j++)
-                    fprintf(
-                        file, "<td%s>%s</td>", j ? "" : " class=\"first\"",
-                        gb_figure_seconds(step_seconds(s, first, first->models[model], setting, j))
-                            .text);
-            fputs("</tr>\n", file);
-        }
+    json_object_foreach(models, model, value)
+        for (enum gb_cache cache = GB_CACHE_WARM; cache <= GB_CACHE_COLD; cache++)
+            for (int all_threads = 1; all_threads >= 0; all_threads--)
+                put_step_row(file, machines, model, all_threads, cache);
     fputs(END_TABLE, file);
+    json_decref(models);
+}
+
+static void put_tables(FILE *file, const json_t *tables) {
+    size_t i, j, c;
+    json_t *table, *row, *cell;
+    json_array_foreach(tables, i, table) {
+        gb_html(file, "<h3>%s</h3>\n<p class=\"note\">%s</p>\n", gb_json_text(table, "title"),
+                gb_json_text(table, "note"));
+        fputs(TABLE, file);
+        json_array_foreach(json_object_get(table, "rows"), j, row) {
+            fputs("<tr>", file);
+            json_array_foreach(row, c, cell)
+                gb_html(file, j ? "<td>%s</td>" : "<th>%s</th>", json_string_value(cell));
+            fputs(j ? "</tr>\n" : "</tr>" BODY, file);
+        }
+        fputs(END_TABLE, file);
+    }
+}
+
+static void put_side_by_side(FILE *file, const struct gb_report *report) {
+    const bool several = report->machines.count > 1;
+    if (several)
+        fputs("<h2>Side by side</h2>\n<p class=\"note\">Machines and builds are shown, not judged: "
+              "<code>glowbench compare</code> judges builds on one machine.</p>\n",
+              file);
+    put_tables(file, report->tables);
+    if (several)
+        put_steps(file, &report->machines);
 }
 
 // ---- Training runs ----
@@ -394,6 +486,69 @@ static void put_records(FILE *file, const struct gb_report *report) {
     fputs("</section>\n", file);
 }
 
+// ---- The first lines ----
+
+// Of the kernels of the model with the most calls, if there are no scores.
+static void put_kernel_sentence(FILE *file, const struct gb_machine *machine) {
+    const struct gb_summary *s = machine->summary;
+    const int setting =
+        gb_max_int(0, gb_summary_find_setting(s, machine->threads, s->settings[0].cache));
+    int model = 0, best = -1, second = -1;
+    double speeds[2] = {0};
+    for (int i = 1; i < s->model_count; i++)
+        if (gb_summary_mean(s, setting, i, GB_ALL_KERNELS, 0).calls >
+            gb_summary_mean(s, setting, model, GB_ALL_KERNELS, 0).calls)
+            model = i;
+    for (int i = 0; i < s->column_count; i++) {
+        const double speed = gb_summary_mean(s, setting, model, GB_ALL_KERNELS, i).speed;
+        if (isnan(speed))
+            continue;
+        if (best < 0 || speed > speeds[0]) {
+            second = best;
+            speeds[1] = speeds[0];
+            best = i;
+            speeds[0] = speed;
+        } else if (second < 0 || speed > speeds[1]) {
+            second = i;
+            speeds[1] = speed;
+        }
+    }
+    if (best < 0)
+        return;
+    gb_html(file, "<p class=\"lead\"><b>%s</b>, %s: %s is the fastest backend", s->name,
+            gb_setting_text(&s->settings[setting]).text, s->columns[best].label);
+    if (second >= 0)
+        gb_html(file, ", %s times %s,", gb_figure_ratio(speeds[0] / speeds[1]).text,
+                s->columns[second].label);
+    gb_html(file, " over the timed kernels of %s.</p>\n",
+            *s->models[model] ? s->models[model] : "no training step");
+}
+
+static void put_warning(FILE *file, const struct gb_summary *s) {
+    const struct gb_disturbance *of = &s->disturbance;
+    if (!gb_summary_is_disturbed(s))
+        return;
+    gb_html(file, "<p class=\"warning\"><b>Timed on a loaded machine:</b> %s. ", s->name);
+    if (of->shared > 0)
+        gb_html(file, "Other work preempted %d of %d rows, marked †. ", of->shared, of->known);
+    if (of->control >= GB_CONTROL_SPREAD)
+        gb_html(file, "The control benchmark, which always does the same, varied by %.0f %%. ",
+                100 * of->control);
+    if (of->load >= 0)
+        gb_html(file, "Load average up to %.1f. ", of->load);
+    fputs("Do not publish these times.</p>\n", file);
+}
+
+static void put_lead(FILE *file, const struct gb_machine *machine) {
+    const struct gb_sentence sentence = gb_machine_sentence(machine);
+    put_warning(file, machine->summary);
+    if (*sentence.text)
+        gb_html(file, "<p class=\"lead\"><b>%s</b>, %d thread%s. %s.</p>\n", machine->summary->name,
+                machine->threads, machine->threads == 1 ? "" : "s", sentence.text);
+    else
+        put_kernel_sentence(file, machine);
+}
+
 // ---- The page ----
 
 void gb_report_page(FILE *file, const struct gb_report *report) {
@@ -404,9 +559,11 @@ void gb_report_page(FILE *file, const struct gb_report *report) {
             "<title>glowbench report</title>\n<style>\n%s</style>\n</head>\n<body><main>\n"
             "<h1>glowbench report</h1>\n",
             gb_report_css);
+    for (int i = 0; i < summaries->count; i++)
+        put_lead(file, &report->machines.list[i]);
     if (summaries->count)
-        fputs("<p><b>Speed</b> is relative to the fastest backend at the same problem: 1.00 is the "
-              "fastest, 0.50 takes twice as long.<br/>\n"
+        fputs("<p><b>Speed</b> is relative to the fastest backend: 1.00 is the fastest, 0.50 takes "
+              "twice as long.<br/>\n"
               "<b>Of peak</b> is the ideal time at the peak FLOP/s or bandwidth measured in the "
               "same run, whichever limits (<b>bound</b>), / the measured time; Winograd "
               "convolutions can exceed 100 %.</p>\n",
@@ -414,13 +571,13 @@ void gb_report_page(FILE *file, const struct gb_report *report) {
     fputs("<nav><ul>\n", file);
     for (int i = 0; i < summaries->count; i++)
         gb_html(file, "<li><a href=\"#machine-%d\">%s, commit %s</a></li>\n", i + 1,
-                gb_summary_machine(&summaries->list[i]),
+                summaries->list[i].name,
                 gb_json_string_or_unknown(summaries->list[i].first->build, "commit"));
     if (report->record_count)
         fputs("<li><a href=\"#runs\">Training runs</a></li>\n", file);
     fputs("</ul></nav>\n", file);
-    if (summaries->count > 1)
-        put_side_by_side(file, summaries);
+    if (summaries->count)
+        put_side_by_side(file, report);
     for (int i = 0; i < summaries->count; i++)
         put_summary(file, report, i);
     if (report->record_count)

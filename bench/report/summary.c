@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
+#include "base/minmax.h"
 #include "base/quantile.h"
 #include "bench/compare/comparison.h"
 
@@ -119,6 +121,8 @@ static void fill_cell(struct gb_cell *cell, const struct entry *entries, int cou
             cell->error = entries[i].row->error;
             return;
         }
+    for (int i = 0; i < count; i++)
+        cell->shared |= gb_row_is_shared(entries[i].row);
     const struct gb_row *low = entries[(count - 1) / 2].row, *high = entries[count / 2].row;
     cell->seconds = (low->median_seconds + high->median_seconds) / 2;
     cell->spread = (low->spread + high->spread) / 2;
@@ -293,6 +297,84 @@ static enum gb_status label_columns(struct gb_summaries *summaries) {
     return GB_OK;
 }
 
+// ---- Names ----
+
+static bool is_name_taken(const struct gb_summaries *all, int index) {
+    for (int i = 0; i < all->count; i++)
+        if (i != index && strcmp(all->list[i].name, all->list[index].name) == 0)
+            return true;
+    return false;
+}
+
+// The longer of two names of one machine go on with the commit, then with a number.
+static void name_summaries(struct gb_summaries *all) {
+    for (int i = 0; i < all->count; i++) {
+        const char *label = all->list[i].first->label;
+        snprintf(all->list[i].name, sizeof all->list[i].name, "%.120s",
+                 *label ? label : gb_summary_machine(&all->list[i]));
+    }
+    for (int pass = 0; pass < 2; pass++) {
+        bool taken = false;
+        for (int i = 0; i < all->count; i++)
+            taken |= is_name_taken(all, i);
+        for (int i = 0; i < all->count && taken; i++) {
+            struct gb_summary *s = &all->list[i];
+            const size_t length = strlen(s->name);
+            char *end = s->name + length;
+            if (pass == 0)
+                snprintf(end, sizeof s->name - length, ", commit %.48s",
+                         gb_json_string_or_unknown(s->first->build, "commit"));
+            else
+                snprintf(end, sizeof s->name - length, " (%d)", i + 1);
+        }
+    }
+}
+
+// ---- Other work on the machine ----
+
+static bool is_same_origin(const struct gb_row *a, const struct gb_row *b) {
+    return strcmp(a->label, b->label) == 0 &&
+           !gb_first_difference(a->machine, b->machine, gb_reported_machine) &&
+           !gb_first_difference(a->build, b->build, gb_reported_build);
+}
+
+static void add_control(struct gb_disturbance *of, const struct gb_row *control,
+                        const struct gb_row *rows, size_t count) {
+    double low = control->median_seconds, high = low;
+    for (size_t i = 0; i < count; i++)
+        if (gb_row_is_control(&rows[i]) && !rows[i].error && rows[i].threads == control->threads &&
+            is_same_origin(&rows[i], control)) {
+            low = fmin(low, rows[i].median_seconds);
+            high = fmax(high, rows[i].median_seconds);
+        }
+    of->control = fmax(of->control, fmax(control->spread, high / low - 1));
+}
+
+static void find_disturbance(struct gb_summary *s, const struct gb_row *rows, size_t count) {
+    struct gb_disturbance *of = &s->disturbance;
+    *of = (struct gb_disturbance){.load = -1};
+    for (size_t i = 0; i < count; i++) {
+        if (!is_same_origin(&rows[i], s->first))
+            continue;
+        int known;
+        of->load = fmax(of->load, rows[i].load_average);
+        of->shared += gb_rows_shared(&rows[i], 1, &known);
+        of->known += known;
+        of->rows += !gb_row_is_control(&rows[i]);
+        if (gb_row_is_control(&rows[i]) && !rows[i].error)
+            add_control(of, &rows[i], rows, count);
+    }
+}
+
+bool gb_summary_is_disturbed(const struct gb_summary *summary) {
+    const struct gb_disturbance *of = &summary->disturbance;
+    int threads = 1;
+    for (int i = 0; i < summary->setting_count; i++)
+        threads = gb_max_int(threads, summary->settings[i].threads);
+    return of->shared > 0 || of->control >= GB_CONTROL_SPREAD ||
+           (of->known == 0 && of->load >= threads + 1);
+}
+
 // ---- All of them ----
 
 static enum gb_status make_summaries(const struct gb_row **rows, int count,
@@ -306,8 +388,7 @@ static enum gb_status make_summaries(const struct gb_row **rows, int count,
         int gathered = 0;
         for (int i = 0; i < count; i++) {
             const struct gb_row *row = rows[i];
-            if (gb_first_difference(rows[0]->machine, row->machine, gb_reported_machine) ||
-                gb_first_difference(rows[0]->build, row->build, gb_reported_build))
+            if (!is_same_origin(rows[0], row))
                 continue;
             memmove(rows + gathered + 1, rows + gathered, (size_t)(i - gathered) * sizeof *rows);
             rows[gathered++] = row;
@@ -316,6 +397,7 @@ static enum gb_status make_summaries(const struct gb_row **rows, int count,
         rows += gathered;
         count -= gathered;
     }
+    name_summaries(summaries);
     return label_columns(summaries);
 }
 
@@ -333,6 +415,8 @@ enum gb_status gb_summaries_make(const struct gb_row *rows, size_t count,
         kept_count ? make_summaries(kept, kept_count, summaries)
                    : gb_fail(GB_BAD_INPUT, "cannot summarise", "rows", "only control rows");
     free(kept);
+    for (int i = 0; i < summaries->count && status == GB_OK; i++)
+        find_disturbance(&summaries->list[i], rows, count);
     return status;
 }
 
@@ -363,6 +447,22 @@ const char *gb_summary_machine(const struct gb_summary *summary) {
     const json_t *cpu = json_object_get(summary->first->machine, "cpu");
     const char *model = json_string_value(json_object_get(cpu, "model"));
     return model ? model : "unknown CPU";
+}
+
+bool gb_summary_has(const struct gb_summary *summary, const struct gb_row *row) {
+    return is_same_origin(summary->first, row);
+}
+
+static int number_of_cpu(const struct gb_summary *summary, const char *key) {
+    return (int)gb_json_integer(json_object_get(summary->first->machine, "cpu"), key);
+}
+
+int gb_summary_cores(const struct gb_summary *summary) {
+    return number_of_cpu(summary, "cores");
+}
+
+int gb_summary_cpus(const struct gb_summary *summary) {
+    return number_of_cpu(summary, "cpus");
 }
 
 const struct gb_cell *gb_summary_cell(const struct gb_summary *summary, int setting, int line,
@@ -397,10 +497,19 @@ int gb_summary_count(const struct gb_summary *summary, int line, int model) {
     return 0;
 }
 
-struct gb_mean gb_summary_mean(const struct gb_summary *summary, int setting, int model, int group,
-                               int column) {
-    struct gb_mean mean = {.speed = NAN, .share_of_peak = NAN, .seconds = NAN};
-    double speed = 0, share = 0, seconds = 0;
+bool gb_summary_has_model(const struct gb_summary *summary, int setting, int model) {
+    for (int i = 0; i < summary->line_count; i++)
+        if (gb_summary_count(summary, i, model) && gb_summary_measured(summary, setting, i))
+            return true;
+    return false;
+}
+
+// Without the speed; *log_seconds: mean logarithm of the time of a call, NAN unless all are timed.
+static struct gb_mean mean_of(const struct gb_summary *summary, int setting, int model, int group,
+                              int column, double *log_seconds) {
+    struct gb_mean mean = {.speed = NAN, .share_of_peak = NAN, .seconds = NAN, .spread = NAN};
+    double logs = 0, share = 0, seconds = 0, spread = 0;
+    *log_seconds = NAN;
     for (int i = 0; i < summary->line_count; i++) {
         const int calls = gb_summary_count(summary, i, model), of = summary->lines[i].group;
         if (calls == 0 || (group == GB_ALL_KERNELS ? !summary->groups[of].kernel : of != group))
@@ -414,14 +523,30 @@ struct gb_mean gb_summary_mean(const struct gb_summary *summary, int setting, in
             continue;
         mean.timed++;
         mean.fallback |= cell->fallback;
+        mean.shared |= cell->shared;
         seconds += calls * cell->seconds;
-        speed += calls * log(cell->speed);
+        logs += calls * log(cell->seconds);
         share += calls * log(cell->share_of_peak);
+        spread += calls * cell->spread;
     }
     if (mean.problems > 0 && mean.timed == mean.problems) {
+        *log_seconds = logs / mean.calls;
         mean.seconds = seconds;
-        mean.speed = exp(speed / mean.calls);
+        mean.spread = spread / mean.calls;
         mean.share_of_peak = exp(share / mean.calls);
     }
+    return mean;
+}
+
+struct gb_mean gb_summary_mean(const struct gb_summary *summary, int setting, int model, int group,
+                               int column) {
+    double own, other, best;
+    struct gb_mean mean = mean_of(summary, setting, model, group, column, &own);
+    best = own;
+    for (int i = 0; i < summary->column_count && !isnan(own); i++) {
+        mean_of(summary, setting, model, group, i, &other);
+        best = fmin(best, other);
+    }
+    mean.speed = exp(best - own);
     return mean;
 }

@@ -16,7 +16,7 @@ struct table {
     bool fallback, incomplete, failed;
 };
 
-static const char all_kernels[] = "all kernels";
+static const char all_kernels[] = GB_ALL_KERNELS_NAME;
 
 // Width of a column: that of a cell, "123us 100% 1.00*", or of the backend's name.
 enum { CELL = 18 };
@@ -123,8 +123,10 @@ static void print_model(struct table *t, int setting, int model) {
 static void print_notes(const struct table *t) {
     fputs("\nbound: compute or memory, whichever limits the kernel; the share is of that peak.\n"
           "FLOPs are those of the definition: a kernel that needs fewer can exceed 100 %.\n"
-          "In a step, time is the sum over all calls of the problems above; share and speed are "
-          "geometric means over the calls.\n",
+          "In a step, time is the sum over all calls of the problems above, share and speed are\n"
+          "geometric means over the calls, and the fastest is 1.00. Timed kernels: those above.\n"
+          "Problems: n batch, h x w size, c channels; of convolutions c -> k channels, r x s "
+          "kernel,\nu x v stride, p x q padding.\n",
           t->file);
     if (t->fallback)
         fputs("*  the backend lacks this kernel and falls back to the native one\n", t->file);
@@ -154,7 +156,8 @@ static void print_summary(FILE *file, const struct gb_summary *s) {
         print_problems(&t, setting);
     for (int model = 0; model < s->model_count; model++)
         for (int setting = 0; setting < s->setting_count; setting++)
-            print_model(&t, setting, model);
+            if (gb_summary_has_model(s, setting, model))
+                print_model(&t, setting, model);
     print_notes(&t);
 }
 

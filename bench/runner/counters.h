@@ -32,7 +32,7 @@ extern const struct gb_counters gb_counters_unknown; // all NAN
 // ---- Other work on the machine ----
 
 // Involuntary switches per second and thread from which a row counts as timed on a shared machine.
-// On an idle machine there are 0 to 4, next to one busy process per CPU 40 to 120.
+// On an idle CPU there are 0 to 5, next to one busy process 30 to 170.
 #define GB_SHARED_SWITCHES 15.0
 
 struct gb_row;

@@ -71,9 +71,7 @@ static bool is_selected(const struct selection *s, const struct gb_row *row, con
                strcmp(row->library, s->column->library) == 0;
     for (int i = 0; i < GB_BORROWERS; i++)
         own = own || strcmp(row->borrowers[i], s->column->backend) == 0;
-    return own &&
-           !gb_first_difference(row->machine, s->summary->first->machine, gb_reported_machine) &&
-           !gb_first_difference(row->build, s->summary->first->build, gb_reported_build);
+    return own && gb_summary_has(s->summary, row);
 }
 
 // Adds the logarithms of a problem's rates to `sums`: of each launch or, of a single one, of each
@@ -99,6 +97,14 @@ static int add_rates(const struct selection *s, const struct kind *kind, const c
 }
 
 // ---- A score ----
+
+// FNV-1a.
+static uint64_t hash_of(const char *text) {
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
+    return hash;
+}
 
 static void estimate(struct gb_score *score, double sums[static GB_SAMPLE_MAX]) {
     for (int i = 0; i < score->samples; i++)
@@ -132,6 +138,7 @@ static struct gb_score make_score(const struct selection *s, const struct kind *
         if (!belongs(kind, precision, problem) || !gb_summary_measured(summary, setting, line))
             continue;
         score.problems++;
+        score.problem_set += hash_of(problem);
         const struct gb_cell *cell = gb_summary_cell(summary, setting, line, column);
         if (cell->launches == 0 || cell->error)
             continue;

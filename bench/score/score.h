@@ -5,6 +5,8 @@
 #ifndef GB_SCORE_H
 #define GB_SCORE_H
 
+#include <stdint.h>
+
 #include "bench/report/summary.h"
 
 enum { GB_SCORES = 6 };
@@ -14,9 +16,10 @@ struct gb_score {
     const struct gb_column *backend; // the summary's
     int threads;
     enum gb_type precision; // of multiplied operands: GB_F32 or GB_BF16
-    int problems, timed; // of any backend at this thread count; those that this one has a time for
-    int samples;         // launches, or of a single launch repetitions
-    bool fallback;       // some kernels are those of the native backend
+    int problems, timed;  // of any backend at this thread count; those that this one has a time for
+    uint64_t problem_set; // the same for the same problems
+    int samples;          // launches, or of a single launch repetitions
+    bool fallback;        // some kernels are those of the native backend
     // The Hodges-Lehmann estimate, and its interval by the signed-rank test (GB_SCORE_CONFIDENCE):
     // NAN with fewer than 6 samples. All NAN unless every problem is timed: a backend could win by
     // failing where it is slow.

@@ -10,7 +10,7 @@
 #include "base/options.h"
 #include "bench/commands.h"
 #include "bench/report/figures.h"
-#include "bench/score/score.h"
+#include "bench/score/machines.h"
 
 static const char what[] = "cannot score";
 
@@ -51,8 +51,13 @@ static const char *precision_of(const struct gb_score *score) {
 
 // ---- Tables ----
 
+// The label, else the CPU's model.
+static const char *heading(const struct gb_summary *summary) {
+    return *summary->first->label ? summary->first->label : gb_summary_machine(summary);
+}
+
 static void print_table(const struct gb_summary *summary, const struct gb_scores *scores) {
-    printf("\n%s, commit %s: higher is better\n", gb_summary_machine(summary), commit_of(summary));
+    printf("\n%s, commit %s: higher is better\n", heading(summary), commit_of(summary));
     for (int i = 0; i < scores->count; i++) {
         const struct gb_score *s = &scores->list[i];
         if (i == 0 || s->threads != s[-1].threads || s->precision != s[-1].precision) {
@@ -73,9 +78,8 @@ static void write_csv(FILE *file, const struct gb_summary *summary,
                       const struct gb_scores *scores) {
     for (int i = 0; i < scores->count; i++) {
         const struct gb_score *s = &scores->list[i];
-        fprintf(file, "\"%s\",%s,%d,%s,\"%s\",%d,%d,%d,%s", gb_summary_machine(summary),
-                commit_of(summary), s->threads, s->name, s->backend->label, s->problems, s->timed,
-                s->samples, s->unit);
+        fprintf(file, "\"%s\",%s,%d,%s,\"%s\",%d,%d,%d,%s", heading(summary), commit_of(summary),
+                s->threads, s->name, s->backend->label, s->problems, s->timed, s->samples, s->unit);
         const double numbers[] = {s->value, s->low, s->high, s->share_of_peak};
         for (size_t n = 0; n < sizeof numbers / sizeof *numbers; n++)
             if (isnan(numbers[n]))
@@ -88,8 +92,7 @@ static void write_csv(FILE *file, const struct gb_summary *summary,
 
 static void write_markdown(FILE *file, const struct gb_summary *summary,
                            const struct gb_scores *scores) {
-    fprintf(file, "%s, commit %s; higher is better.\n\n", gb_summary_machine(summary),
-            commit_of(summary));
+    fprintf(file, "%s, commit %s; higher is better.\n\n", heading(summary), commit_of(summary));
     fputs("| score | precision | threads | backend | problems | value | 95 % interval "
           "| of the limit |\n|---|---|---:|---|---:|---:|---:|---:|\n",
           file);
@@ -129,7 +132,8 @@ static json_t *to_json(const struct gb_summary *summary, const struct gb_scores 
 struct scored {
     struct gb_rows rows;
     struct gb_summaries summaries;
-    struct gb_scores *scores; // by summary
+    struct gb_machines machines;
+    json_t *tables; // of them side by side
 };
 
 static enum gb_status write_text(const char *path, const char *head, const struct scored *scored,
@@ -138,8 +142,10 @@ static enum gb_status write_text(const char *path, const char *head, const struc
     struct gb_atomic_file file;
     GB_TRY(gb_atomic_open(&file, path));
     fputs(head, file.stream);
-    for (int i = 0; i < scored->summaries.count; i++)
-        write(file.stream, &scored->summaries.list[i], &scored->scores[i]);
+    for (int i = 0; i < scored->machines.count; i++)
+        write(file.stream, scored->machines.list[i].summary, &scored->machines.list[i].scores);
+    if (write == write_markdown)
+        gb_tables_markdown(file.stream, scored->tables);
     return gb_atomic_commit(&file);
 }
 
@@ -154,36 +160,37 @@ static enum gb_status write_all(const struct outputs *outputs, const struct scor
     if (!outputs->json)
         return GB_OK;
     json_t *all = json_array();
-    for (int i = 0; i < scored->summaries.count; i++)
-        json_array_append_new(all, to_json(&scored->summaries.list[i], &scored->scores[i]));
+    for (int i = 0; i < scored->machines.count; i++)
+        json_array_append_new(
+            all, to_json(scored->machines.list[i].summary, &scored->machines.list[i].scores));
     enum gb_status status = gb_json_write(outputs->json, all);
     json_decref(all);
     return status;
 }
 
-static enum gb_status make_scores(const char *const *paths, int count, struct scored *scored) {
+static enum gb_status make_scores(const char *const *paths, int count,
+                                  const struct gb_machine_options *options, struct scored *scored) {
     for (int i = 0; i < count; i++)
         GB_TRY(gb_rows_add_file(&scored->rows, paths[i]));
     GB_TRY(gb_summaries_make(scored->rows.list, scored->rows.count, &scored->summaries));
-    scored->scores = calloc((size_t)scored->summaries.count, sizeof *scored->scores);
-    if (!scored->scores)
-        return gb_no_memory(what, "rows");
+    GB_TRY(gb_machines_make(&scored->summaries, &scored->rows, options, &scored->machines));
     int found = 0;
-    for (int i = 0; i < scored->summaries.count; i++) {
-        GB_TRY(gb_scores_make(&scored->summaries.list[i], &scored->rows, &scored->scores[i]));
-        found += scored->scores[i].count;
-    }
-    return found ? GB_OK
-                 : gb_fail(GB_BAD_INPUT, what, paths[0],
-                           "no steps, samples, convolutions or layers; see bench --suite");
+    for (int i = 0; i < scored->machines.count; i++)
+        found += scored->machines.list[i].scores.count;
+    if (!found)
+        return gb_fail(GB_BAD_INPUT, what, paths[0],
+                       "no steps, samples, convolutions or layers; see bench --suite");
+    scored->tables = gb_machines_tables(&scored->machines);
+    return scored->tables ? GB_OK : gb_no_memory(what, paths[0]);
 }
 
 static void print_all(const struct scored *scored) {
     bool fallback = false;
-    for (int i = 0; i < scored->summaries.count; i++) {
-        print_table(&scored->summaries.list[i], &scored->scores[i]);
-        for (int j = 0; j < scored->scores[i].count; j++)
-            fallback |= scored->scores[i].list[j].fallback;
+    for (int i = 0; i < scored->machines.count; i++) {
+        const struct gb_machine *machine = &scored->machines.list[i];
+        print_table(machine->summary, &machine->scores);
+        for (int j = 0; j < machine->scores.count; j++)
+            fallback |= machine->scores.list[j].fallback;
     }
     fputs(
         "\nlimit: the score's share of what the machine's measured peaks allow; FLOPs of "
@@ -192,35 +199,39 @@ static void print_all(const struct scored *scored) {
         stdout);
     if (fallback)
         fputs("*  some kernels are the native backend's, which this one lacks\n", stdout);
+    gb_tables_print(stdout, scored->tables, &scored->machines);
+    gb_rows_print_shared(stdout, scored->rows.list, scored->rows.count);
 }
 
 static enum gb_status score(int argc, const char **argv) {
     struct outputs outputs = {0};
-    const char **paths = calloc((size_t)argc, sizeof *paths);
+    struct gb_machine_options machines = {0};
+    const char **paths = calloc(2 * (size_t)argc, sizeof *paths), **costs = paths + argc;
     if (!paths)
         return gb_no_memory(what, "rows");
+    machines.costs = costs;
     int count = 0;
     const struct gb_option options[] = {
         gb_option_string("json", "FILE", &outputs.json, "write the scores as JSON"),
         gb_option_string("csv", "FILE", &outputs.csv, "write the scores as CSV"),
         gb_option_string("markdown", "FILE", &outputs.markdown,
-                         "write the scores as a Markdown table"),
-        gb_operand_list("ROWS", paths, &count, "results of bench --json"),
+                         "write the scores as Markdown tables"),
+        GB_MACHINE_OPTIONS(machines, costs),
+        gb_operand_list("ROWS", paths, &count, "results of bench --json, of one or more machines"),
         {0},
     };
     bool helped;
     struct scored scored = {0};
     enum gb_status status = gb_options_parse(&gb_score_command, options, argc, argv, &helped);
     if (status == GB_OK && !helped) {
-        status = make_scores(paths, count, &scored);
+        status = make_scores(paths, count, &machines, &scored);
         if (status == GB_OK) {
             print_all(&scored);
             status = write_all(&outputs, &scored);
         }
     }
-    for (int i = 0; i < scored.summaries.count && scored.scores; i++)
-        free(scored.scores[i].list);
-    free(scored.scores);
+    json_decref(scored.tables);
+    gb_machines_free(&scored.machines);
     gb_summaries_free(&scored.summaries);
     gb_rows_free(&scored.rows);
     free(paths);

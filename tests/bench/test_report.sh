@@ -62,9 +62,11 @@ report one.jsonl newer.jsonl two.jsonl "$run"
 [ "$code" -eq 0 ] && [ ! -s err ] || complain "exit code $code"
 has page/all.html 'Side by side' 'One &lt;script&gt;&amp;&quot;</h2>' 'Two</h2>' 'oneDNN 2.6</th>' \
     'oneDNN 3.2</th>' 'run &lt;i&gt;' '<td>0.7000</td>' 'base64,iVBORw0KGgpNYQ=="' '<svg' \
-    'all kernels'
+    'timed kernels' '<title>conv/forward/n2c8, avx512: '
 # One speed is half the other; the time of a step is three calls each of both operations.
-has page/all.html '>120ms</td><td>50%</td><td class="best">1.00</td>' '>240ms</td><td>25%</td><td>0.50</td>'
+has page/all.html '>120ms <small>±0%</small></td><td>50%</td><td class="best">1.00</td>' \
+    '>240ms <small>±0%</small></td><td>25%</td><td>0.50</td>'
+grep -q 'loaded machine' page/all.html && complain "calls a quiet machine loaded"
 grep -q -e '<script' -e '<i>' page/all.html && complain "text is not escaped"
 grep -qiE '(src|href|data|action)=["'\'']?(https?:|//|[a-z]+\.)|url\([^#]|@import' page/all.html &&
     complain "the page needs other files"
@@ -74,6 +76,24 @@ for picture in bars-1-cglow-horses-32 bars-2-cglow-horses-32 roofline-1-1-thread
     [ -s "page/all-$picture.svg" ] && [ -s "page/all-$picture.png" ] || complain "no $picture"
     awk -f "$tests/well_formed.awk" "page/all-$picture.svg" || complain "$picture is not well-formed"
 done
+
+# The machines in columns, one relabelled and with other cores: all of its threads against all of the
+# other's, whatever their number.
+counters='"repetition_seconds": 0.04, "involuntary_switches": 3'
+sed -e 's/"threads": 2/"threads": 64/' -e "s/\"launch\": 0/\"launch\": 0, \"label\": \"big\", $counters/" \
+    -e 's/"model": "Two"/"model": "Two @ 2.50GHz", "cores": 64/' -e 's/0\.02/0.005/g' two.jsonl >big.jsonl
+report two.jsonl big.jsonl --baseline Two --cost-per-hour big=3.6 --csv csv --markdown md
+[ "$code" -eq 0 ] || complain "two machines: $(cat err)"
+has page/all.html 'convolutions: 200 GFLOP/s with avx512, 8.00 times onednn' 'Side by side' 'big</h2>' 'Two @ 2.50GHz' '4.00x' 'not judged' \
+    '<b>Timed on a loaded machine:</b> big' 'preempted 4 of 8 rows' '†'
+has md '| convolutions, GFLOP/s | all | fastest | 50.0 1.00x | 200 4.00x |' '| GHz | - | 80.0 - |' \
+    '| convolutions, GFLOP | dollar | - | 200000 - |' '| convolutions, GFLOP/s | core | - | 3.12 - |'
+has csv '"big","abc","conv/forward/n2c8","avx512","",64,warm,1,0.005,0,200,20,' ',compute,0,1,""'
+[ "$(wc -l <csv)" -eq 17 ] || complain "not 16 lines of CSV"
+run report two.jsonl --csv only
+[ "$code" -eq 0 ] && [ -s only ] && [ ! -e report.html ] || complain "CSV alone wrote a page"
+refuses 'bad value: --baseline: "Three" is unknown; machines: Two, big$' two.jsonl big.jsonl --baseline Three
+refuses 'bad value: --cost-per-hour: "big=0" is not' two.jsonl big.jsonl --cost-per-hour big=0
 
 # Each kind of input alone.
 report two.jsonl

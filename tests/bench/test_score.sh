@@ -35,7 +35,7 @@ rows single launches=1
 gives 0 '^convolutions  *avx2  *3  *0\.2[78] GFLOP/s  -  *14%$' score single
 rows other cpu=B
 gives 0 '^B, commit' score base other
-[ "$(grep -c '^convolutions' out)" -eq 2 ] || complain "not two machines"
+[ "$(grep -c '^convolutions  *avx2' out)" -eq 2 ] || complain "not two machines"
 # Problems in bf16 have scores of their own; a step's images stand before the format.
 sed 's/forward\/n3/forward\/n3_bf16/; s/fc\/forward\/n2/step\/train\/cglow-x-8b4_bf16/' base >both
 gives 0 '^bf16, 1 thread ' score both --csv csv
@@ -44,6 +44,21 @@ for line in '^fp32, 1 thread ' '^convolutions  *avx2  *2 ' '^convolutions  *avx2
     grep -q "$line" out || complain "no line $line"
 done
 [ "$(grep -c ',bf16$' csv)" -eq 2 ] || complain "not two scores of bf16"
+sed 's/"launch"/"label":"west","launch"/' both >west
+gives 0 '^convolutions bf16, GFLOP/s  *1 .* 1\.00x .* 1\.00x$' score both west
+# Side by side: ratios only where both have the same problems.
+rows half cpu=B operation=conv factor=0.5
+gives 0 '^convolutions, GFLOP/s  1        fastest  0\.2[78] 1\.00x  0\.5[4-6] [12]\.[90][0-9]x$' score base half
+rows fewer cpu=B missing=3
+gives 0 '^convolutions, GFLOP/s  1        fastest  0\.2[78] 1\.00x  0\.[0-9]* -$' score base fewer
+gives 0 '^B: A (baseline)$' score half base --baseline A --cost-per-hour A=2 --cost-per-hour B=1 --markdown m
+gives 2 'bad value: --baseline: "C" is unknown; machines: A, B$' score base other --baseline C
+gives 2 'bad value: --cost-per-hour: "A" is not NAME=X' score base other --cost-per-hour A
+# Two builds of a machine are told apart by the commit, two machines of a kind by their labels.
+rows newer commit=2
+gives 0 '^B: A, commit 2$' score base newer
+sed 's/"launch"/"label":"west","launch"/' base >labelled
+gives 0 '^B: west$' score base labelled
 grep -v '"conv"' base >none
 gives 2 '^glowbench: cannot score: none: no steps, samples, convolutions or layers' score none
 gives 2 '^glowbench: cannot read rows: absent: No such file' score absent
