@@ -224,6 +224,20 @@ static struct gb_verdicts *open_verdicts(const struct given *given, struct gb_ve
                                                                                           : NULL;
 }
 
+// The last line.
+static void print_verdict(const struct gb_row *rows, size_t count) {
+    int all = 0, failed = 0;
+    for (size_t i = 0; i < count; i++) {
+        all += !gb_row_is_control(&rows[i]);
+        failed += !gb_row_is_control(&rows[i]) && rows[i].error;
+    }
+    if (failed > 0)
+        printf("FAIL: %d of %d rows failed and have no time\n", failed, all);
+    else
+        printf("PASS: %d row%s timed; shorter is better, speed 1.00 the fastest\n", all,
+               all == 1 ? "" : "s");
+}
+
 static enum gb_status sweep_into(const struct given *given, const struct gb_catalog *catalog,
                                  struct gb_gbench_report *report) {
     struct gb_journal journal;
@@ -237,6 +251,8 @@ static enum gb_status sweep_into(const struct given *given, const struct gb_cata
     enum gb_status status = gb_sweep_run(&sweep, &journal);
     if (given->launch < 0 && journal.rows.count > 0)
         gb_bench_table_print(stdout, journal.rows.list, journal.rows.count);
+    if (given->launch < 0 && (status == GB_OK || status == GB_CHECK_FAILED))
+        print_verdict(journal.rows.list, journal.rows.count);
     gb_verdicts_close(&verdicts);
     gb_journal_close(&journal);
     return status;
@@ -364,6 +380,7 @@ static enum gb_status launch_all(const struct given *given, const struct gb_fore
     struct gb_rows rows;
     GB_TRY(gb_rows_read(given->json, &rows));
     gb_bench_table_print(stdout, rows.list, rows.count);
+    print_verdict(rows.list, rows.count);
     gb_rows_free(&rows);
     return status;
 }

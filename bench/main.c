@@ -45,8 +45,7 @@ static void print_help(void) {
            "Benchmark conditional normalizing flows on this CPU.\n\n");
     for (int i = 0; i < COMMANDS; i++)
         print_command(commands[i]->name, commands[i]->summary);
-    printf("\n'glowbench help COMMAND' lists its options, 'glowbench --version' prints what a "
-           "bug\nreport needs.\n");
+    printf("\nOptions: glowbench help COMMAND. For bug reports: glowbench --version.\n");
 }
 
 static const struct gb_command *find_command(const char *name) {

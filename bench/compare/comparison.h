@@ -86,7 +86,8 @@ void gb_comparison_free(struct gb_comparison *comparison);
 // Tests everything as launches of two sessions, and decides. Times give no verdict if a thread
 // count lacks a control row in either set or a control has moved: by more than half the threshold,
 // with a p-value of 1 % or less, unless the sets are of different machines, whose controls differ.
-// If new lacks rows of base, the only verdict possible is a regression. Rows not shown to be non-inferior are counted (open_rows) and change nothing.
+// If new lacks rows of base, the only verdict possible is a regression. Rows not shown to be
+// non-inferior are counted (open_rows) and change nothing.
 void gb_comparison_judge(struct gb_comparison *comparison, double threshold);
 
 // The same for pairs, at one of the planned looks (of level GB_FALSE_ALARMS / GB_GATES). True if it

@@ -306,7 +306,7 @@ static bool is_name_taken(const struct gb_summaries *all, int index) {
     return false;
 }
 
-// The longer of two names of one machine go on with the commit, then with a number.
+// Names that are not unique get the commit, then a number.
 static void name_summaries(struct gb_summaries *all) {
     for (int i = 0; i < all->count; i++) {
         const char *label = all->list[i].first->label;

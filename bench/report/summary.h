@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Rows of results side by side: what the table at the end of `bench` and the pages of `report`
-// show. Rows of one machine and build (and label) make one summary, in which a problem has a cell for each
-// setting (threads and cache) and column (a backend, with the version of its library). A cell is
-// the median of its launches.
+// show. Rows of one machine, build and label make one summary, in which a problem has a cell for
+// each setting (threads and cache) and column (a backend, with the version of its library). A cell
+// is the median of its launches.
 #ifndef GB_SUMMARY_H
 #define GB_SUMMARY_H
 
@@ -107,8 +107,8 @@ const struct gb_cell *gb_summary_cell(const struct gb_summary *summary, int sett
 // Whether it is of the summary's machine, build and label.
 bool gb_summary_has(const struct gb_summary *summary, const struct gb_row *row);
 
-// Whether the machine was loaded: shared rows, a moved control or, where nothing was counted, a load
-// average of a whole CPU above what the rows' own threads make.
+// Whether the machine was loaded: shared rows, a moved control or, where nothing was counted, a
+// load average of a whole CPU above what the rows' own threads make.
 bool gb_summary_is_disturbed(const struct gb_summary *summary);
 
 // Whether any column has a row of it.

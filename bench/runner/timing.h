@@ -15,8 +15,8 @@ enum { GB_GROUP_ROWS = 64 }; // at most in a group, besides those of layers
 struct gb_timing {
     const struct gb_benchmark *benchmark;
     enum gb_cache cache;
-    // Gets seconds, repetitions, reorder_seconds, peaks, counters and error; the caller sets the rest, and
-    // frees the row even if gb_time_group fails.
+    // Gets seconds, repetitions, reorder_seconds, peaks, counters and error; the caller sets the
+    // rest, and frees the row even if gb_time_group fails.
     struct gb_row row;
 };
 

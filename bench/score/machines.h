@@ -40,8 +40,8 @@ enum gb_status gb_machines_make(const struct gb_summaries *summaries, const stru
                                 struct gb_machines *machines);
 void gb_machines_free(struct gb_machines *machines);
 
-// The tables for people, as JSON: [{"title", "note", "rows": [[cell, ...], ...]}, ...], all strings,
-// the first row being the heads. The heads of machines are their names.
+// The tables for people, as JSON: [{"title", "note", "rows": [[cell, ...], ...]}, ...], all
+// strings, the first row being the heads. The heads of machines are their names.
 //   - What differs: system, CPU, build, libraries.
 //   - Scores, where both have the same problems as ratios to the baseline: with one thread and with
 //     all of each machine, for each backend and for the fastest of each machine.

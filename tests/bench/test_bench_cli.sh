@@ -52,6 +52,7 @@ rows one 2
 rows one 1 "\"problem\":\"$problem\",.*\"backend\":\"scalar\",.*\"threads\":1,\"cache\":\"warm\""
 rows one 1 '"problem":"control/run/mix".*"backend":"none"'
 grep -q "^n1h8w8c4 " out || complain "no table"
+[ "$(tail -n 1 out)" = 'PASS: 1 row timed; shorter is better, speed 1.00 the fastest' ] || complain "no verdict"
 grep -q "\"name\": \"$problem/scalar/warm/" google || complain "not in Google Benchmark's JSON"
 [ "$(tail -c 2 google)" = '}' ] || complain "Google Benchmark's JSON has no end"
 

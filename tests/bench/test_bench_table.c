@@ -61,9 +61,9 @@ static struct gb_row launched(struct gb_row row, int launch) {
 #define NOTES                                                                                      \
     "\nbound: compute or memory, whichever limits the kernel; the share is of that peak.\n"        \
     "FLOPs are those of the definition: a kernel that needs fewer can exceed 100 %.\n"             \
-    "In a step, time is the sum over all calls of the problems above, share and speed are\n"        \
-    "geometric means over the calls, and the fastest is 1.00. Timed kernels: those above.\n"        \
-    "Problems: n batch, h x w size, c channels; of convolutions c -> k channels, r x s kernel,\n"   \
+    "In a step, time is the sum over all calls of the problems above, share and speed are\n"       \
+    "geometric means over the calls, and the fastest is 1.00. Timed kernels: those above.\n"       \
+    "Problems: n batch, h x w size, c channels; of convolutions c -> k channels, r x s kernel,\n"  \
     "u x v stride, p x q padding.\n"
 
 static void assert_table(const struct gb_row *rows, size_t count, const char *expected) {
