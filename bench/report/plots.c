@@ -152,8 +152,8 @@ static bool has_bars(const struct gb_summary *s, int model, int group) {
 }
 
 // A data block (if there is a script) with a backend's bar in each group: x, y, left, right, low,
-// high, and the ends of its whisker. False if it is empty, which gnuplot cannot plot. Bars of native
-// kernels that stand in for missing ones are hollow.
+// high, and the ends of its whisker. False if it is empty, which gnuplot cannot plot. Bars of
+// native kernels that stand in for missing ones are hollow.
 static bool put_bars(FILE *script, const struct gb_summary *s, int setting, int model, int block) {
     const int column = block / 2;
     const bool hollow = block % 2;
@@ -380,8 +380,8 @@ static void put_all_points(FILE *script, const struct gb_summary *s, int setting
     }
 }
 
-// A point is an element <use xlink:href='#gpPt7' transform='translate(...)...'/>; the definitions of
-// markers have others.
+// A point is an element <use xlink:href='#gpPt7' transform='translate(...)...'/>; the definitions
+// of markers have others.
 static const char *next_point(const char *svg) {
     while ((svg = strstr(svg, "<use "))) {
         const char *end = strchr(svg, '>'), *point = strstr(svg, "translate(");

@@ -79,7 +79,8 @@ static void assert_table(const struct gb_row *rows, size_t count, const char *ex
 
 // A step of `m` calls a once, b three times, c twice, and d never. Means over all kernels, x: time
 // (2 x 1^3 x 4^2)^(1/6) = 1.78, share (0.5 x 0.8^3 x 0.25^2)^(1/6) = 0.502; y: time
-// (1 x 8^3 x 4^2)^(1/6) = 4.49 = 1.78 / 0.40, share (1 x 0.1^3 x 0.25^2)^(1/6) = 0.199. The launches of b on x are joined to 1 us.
+// (1 x 8^3 x 4^2)^(1/6) = 4.49 = 1.78 / 0.40, share (1 x 0.1^3 x 0.25^2)^(1/6) = 0.199. The
+// launches of b on x are joined to 1 us.
 GB_TEST(weighs_problems_by_their_calls) {
     struct gb_model_share a = {"m", 1}, b = {"m", 3}, c = {"m", 2};
     char error[] = "element 3 is 1, not 2";
