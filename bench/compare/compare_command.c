@@ -35,7 +35,7 @@ static enum gb_status compare(int argc, const char **argv) {
         gb_operand("NEW", &request.paths[GB_NEW], "results of the same benchmarks under test"),
         gb_option_string("threshold", "PERCENT", &request.threshold, "smallest change that counts"),
         gb_option_flag("allow-other-machine", &request.allowed.other_machine,
-                       "also compare results from different CPUs: is NEW's slower?"),
+                       "also judge results from different CPUs"),
         gb_option_flag("allow-other-build", &request.allowed.other_build,
                        "also compare other build types, compilers, flags and libraries"),
         GB_VERDICT_OPTIONS(request.files),

@@ -14,7 +14,7 @@ struct gb_counters {                                              // NAN: not av
     double migrations; // between CPUs: of the present threads, /proc/self/task/*/sched
 };
 
-// The process's, since its start; `seconds` by gb_seconds. It takes about 30 us per thread.
+// The process's, since its start; `seconds` by gb_seconds. It takes about 6 us per thread.
 struct gb_counters gb_counters_read(void);
 
 // Adds what was counted between two readings to `sum`. A thread that ended in between takes its
