@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The smaller and the larger of two sizes, and division rounded up.
+// The smaller and the larger of two numbers, and division rounded up.
 #ifndef GB_MINMAX_H
 #define GB_MINMAX_H
 
@@ -18,6 +18,16 @@ static inline size_t gb_min_size(size_t a, size_t b) {
 }
 
 static inline size_t gb_max_size(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+// b where either is NaN. In loops over floats fmin and fmax crash GCC 12 for AArch64 ("in
+// vect_transform_reduction").
+static inline double gb_min_double(double a, double b) {
+    return a < b ? a : b;
+}
+
+static inline double gb_max_double(double a, double b) {
     return a > b ? a : b;
 }
 

@@ -12,6 +12,7 @@
 #include "bench/child.h"
 #include "bench/commands.h"
 #include "bench/compare/comparison.h"
+#include "bench/emulation.h"
 #include "bench/history/store.h"
 #include "bench/report/table.h"
 #include "bench/runner/forecast.h"
@@ -30,7 +31,7 @@ struct given {
     const char *precision, *label;
     const char *suite_name, *check, *budget_text;
     int repetitions, launches, launch; // launch -1: not one of several processes
-    bool resume, list, forecast;
+    bool resume, list, forecast, allow_emulation;
 
     const struct gb_suite *suite;                               // NULL: none
     double budget;                                              // seconds of a launch; 0: none
@@ -490,6 +491,7 @@ static enum gb_status bench(int argc, const char **argv) {
                          "check results once per build and machine, or in every launch"),
         gb_option_flag("forecast", &given.forecast, "print the rows and the time they take"),
         gb_option_flag("list", &given.list, "print the benchmarks without timing them"),
+        GB_ALLOW_EMULATION(&given.allow_emulation),
         {0},
     };
     bool helped;
@@ -498,6 +500,8 @@ static enum gb_status bench(int argc, const char **argv) {
         return GB_OK;
     GB_TRY(choose(&given));
     GB_TRY(check_combination(&given));
+    if (!given.list && !given.forecast)
+        GB_TRY(gb_emulation_check("cannot time", given.allow_emulation));
     if (!given.append || given.launch >= 0 || given.list || given.forecast)
         return run_selected(&given, argc, argv);
     return given.json ? run_and_append(&given, argc, argv) : append_all(&given, argc, argv);

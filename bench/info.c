@@ -8,11 +8,13 @@
 #include "base/json.h"
 #include "base/options.h"
 #include "bench/commands.h"
+#include "bench/emulation.h"
 #include "bench/info_plan.h"
 #include "bench/peaks/peaks.h"
 #include "bench/peaks/pin.h"
 #include "bench/report/training_record.h"
 #include "kernels/backend.h"
+#include "kernels/tensor.h"
 #include "tasks/build.h"
 #include "tasks/machine.h"
 
@@ -32,6 +34,8 @@ static void print_cpu(const json_t *machine) {
     json_array_foreach(json_object_get(machine, "caches"), index, item)
         printf("%s L%d %d x %d KiB", index ? "," : "", (int)gb_json_integer(item, "level"),
                (int)gb_json_integer(item, "instances"), (int)gb_json_integer(item, "bytes") / 1024);
+    printf("\n            cache line %d bytes; built for %d",
+           (int)gb_json_integer(machine, "cache_line_bytes"), GB_CACHE_LINE);
     printf("\nmemory      %.1f GiB\n", gb_json_number(machine, "memory_bytes") / (1 << 30));
 }
 
@@ -218,7 +222,7 @@ static enum gb_status read_run(const char *directory, const json_t *machine, str
 struct request {
     const char *json, *run, *plan, *backend;
     int threads;
-    bool peaks;
+    bool peaks, allow_emulation;
 };
 
 static enum gb_status report(const struct request *request, json_t *machine) {
@@ -261,12 +265,15 @@ static enum gb_status info(int argc, const char **argv) {
         gb_option_string("backend", "NAME", &request.backend, "of --plan (default: the best)"),
         gb_option_int("threads", "N", &request.threads, 1, 1 << 16, "of --plan (default: all)"),
         gb_option_string("json", "FILE", &request.json, "also write everything to this file"),
+        GB_ALLOW_EMULATION(&request.allow_emulation),
         {0},
     };
     bool helped;
     GB_TRY(gb_options_parse(&gb_info_command, options, argc, argv, &helped));
     if (helped)
         return GB_OK;
+    if (request.peaks || request.run)
+        GB_TRY(gb_emulation_check("cannot measure peaks", request.allow_emulation));
     // A plan may have more threads than this machine grants.
     int threads = request.plan && request.threads ? 1 : 0;
     GB_TRY(gb_machine_choose_threads(&threads));

@@ -2,6 +2,8 @@
 #include "kernels/cpu.h"
 
 #include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct gb_cpu cpu = {.any = true};
@@ -10,7 +12,8 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <immintrin.h>
-#include <stdint.h>
+
+enum { ELF_MACHINE = 62 };
 
 static uint64_t extended_control_register(void) {
     uint32_t low, high;
@@ -22,8 +25,11 @@ static bool all_set(uint64_t value, uint64_t bits) {
     return (value & bits) == bits;
 }
 
+enum { LINE = 64 };
+
 static void detect(void) {
     unsigned a, b, c, d;
+    cpu.line_bytes = LINE;
     unsigned brand[13] = {0};
     if ((unsigned)__get_cpuid_max(0x80000000u, NULL) >= 0x80000004u)
         for (unsigned i = 0; i < 3; i++)
@@ -60,8 +66,6 @@ void gb_cpu_relax(void) {
     _mm_pause();
 }
 
-enum { LINE = 64 };
-
 // CLFLUSHOPT is ordered only by the fences around it, which makes it several times as fast.
 __attribute__((target("clflushopt"))) static void evict_unordered(const char *line,
                                                                   const char *end) {
@@ -88,9 +92,43 @@ bool gb_cpu_evict(const void *block, size_t bytes) {
     return true;
 }
 #elif defined(__aarch64__)
-#include <stdint.h>
+#include "kernels/arm_cores.h"
 
-static void detect(void) {}
+enum { ELF_MACHINE = 183 };
+
+// Of the smallest line among all data caches.
+static size_t line_bytes(void) {
+    uint64_t ctr;
+    __asm__ volatile("mrs %0, ctr_el0" : "=r"(ctr));
+    return (size_t)4 << (ctr >> 16 & 15);
+}
+
+#if defined(__linux__)
+#include <sys/auxv.h>
+
+static void detect(void) {
+    enum { ASIMD = 1 << 1, CPUID = 1 << 11, SVE = 1 << 22 }; // of AT_HWCAP
+    enum { SVE2 = 1 << 1, BF16 = 1 << 14 };                  // of AT_HWCAP2
+    const unsigned long first = getauxval(AT_HWCAP), second = getauxval(AT_HWCAP2);
+    cpu.line_bytes = (int)line_bytes();
+    cpu.neon = first & ASIMD;
+    cpu.neon_bf16 = cpu.neon && second & BF16;
+    cpu.sve = first & SVE;
+    cpu.sve2 = second & SVE2;
+    uint64_t midr = 0;
+    if (first & CPUID) // Linux emulates the read
+        __asm__ volatile("mrs %0, midr_el1" : "=r"(midr));
+    FILE *cpuinfo = fopen("/proc/cpuinfo", "r");
+    gb_arm_cores_name(cpuinfo, midr, cpu.model, sizeof cpu.model);
+    if (cpuinfo)
+        fclose(cpuinfo);
+}
+#else
+static void detect(void) {
+    cpu.line_bytes = (int)line_bytes();
+    cpu.neon = true;
+}
+#endif
 
 void gb_flush_denormals(void) {
     const uint64_t FLUSH_TO_ZERO = 1u << 24; // inputs and results
@@ -104,9 +142,7 @@ void gb_cpu_relax(void) {
 }
 
 bool gb_cpu_evict(const void *block, size_t bytes) {
-    uint64_t ctr;
-    __asm__ volatile("mrs %0, ctr_el0" : "=r"(ctr));
-    const uintptr_t line = (uintptr_t)4 << (ctr >> 16 & 15);
+    const uintptr_t line = line_bytes();
     const uintptr_t end = (uintptr_t)block + bytes;
     for (uintptr_t at = (uintptr_t)block / line * line; at < end; at += line)
         __asm__ volatile("dc civac, %0" : : "r"(at) : "memory");
@@ -114,6 +150,8 @@ bool gb_cpu_evict(const void *block, size_t bytes) {
     return true;
 }
 #else
+enum { ELF_MACHINE = 0 };
+
 static void detect(void) {}
 
 void gb_flush_denormals(void) {}
@@ -141,6 +179,19 @@ bool gb_cpu_enable_amx(void) {
 }
 #endif
 
+// Emulators show their program instead of themselves as /proc/self/exe, but not under this name.
+bool gb_cpu_is_emulated(void) {
+    enum { MACHINE_AT = 18 };
+    unsigned char header[MACHINE_AT + 2];
+    FILE *file = ELF_MACHINE ? fopen("/proc/thread-self/exe", "r") : NULL;
+    if (!file)
+        return false;
+    const size_t got = fread(header, 1, sizeof header, file);
+    fclose(file);
+    return got == sizeof header &&
+           (header[MACHINE_AT] | header[MACHINE_AT + 1] << 8) != ELF_MACHINE;
+}
+
 const struct gb_cpu *gb_cpu(void) {
     pthread_once(&once, detect);
     return &cpu;
@@ -152,5 +203,6 @@ bool gb_cpu_has(size_t level) {
 
 #define LEVEL(name)                                                                                \
     { #name, offsetof(struct gb_cpu, name) }
-const struct gb_cpu_level gb_cpu_levels[] = {
-    LEVEL(avx2), LEVEL(avx512), LEVEL(avx512_bf16), LEVEL(amx_bf16), {NULL, 0}};
+const struct gb_cpu_level gb_cpu_levels[] = {LEVEL(avx2),     LEVEL(avx512), LEVEL(avx512_bf16),
+                                             LEVEL(amx_bf16), LEVEL(neon),   LEVEL(neon_bf16),
+                                             LEVEL(sve),      LEVEL(sve2),   {NULL, 0}};

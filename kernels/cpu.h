@@ -7,15 +7,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// Instruction-set levels, not single feature bits; checked with CPUID and, for the registers that
-// the operating system must save, XGETBV.
+// Instruction-set levels, not single feature bits. x86: by CPUID and, for the registers that the
+// operating system must save, XGETBV. AArch64: by the hardware capabilities that Linux reports.
 struct gb_cpu {
-    char model[64]; // the brand string, "" if unknown
-    bool any;       // true
-    bool avx2;      // AVX2 and FMA
-    bool avx512;    // AVX-512 F, DQ, BW, VL
+    char model[128]; // x86: the brand string; AArch64: the names of its cores; "" if unknown
+    int line_bytes;  // of a cache line, what one instruction evicts; 0 if unknown
+    bool any;        // true
+    bool avx2;       // AVX2 and FMA
+    bool avx512;     // AVX-512 F, DQ, BW, VL
     bool avx512_bf16;
     bool amx_bf16;
+    bool neon;      // Advanced SIMD
+    bool neon_bf16; // BFDOT and BFMMLA
+    bool sve, sve2; // of any vector length; no kernels yet
 };
 
 // Detected once; the same object every time.
@@ -35,7 +39,11 @@ extern const struct gb_cpu_level gb_cpu_levels[];
 // False where the CPU or the system lacks them.
 bool gb_cpu_enable_amx(void);
 
-// Sets flush-to-zero and denormals-are-zero on the calling thread.
+// True if a user-mode emulator such as qemu-aarch64 runs this program: the process executes a file
+// for another architecture than the program's. Times then say nothing of a CPU.
+bool gb_cpu_is_emulated(void);
+
+// Sets flush-to-zero and denormals-are-zero on the calling thread, on AArch64 by FPCR.FZ alone.
 void gb_flush_denormals(void);
 
 // For loops that wait for another thread: leaves the core to its other hardware thread for a

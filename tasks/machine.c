@@ -99,10 +99,12 @@ static json_t *instruction_sets(void) {
 }
 
 static json_t *cpu_json(hwloc_topology_t topology) {
-    char microcode[64];
+    char microcode[64], model[sizeof gb_cpu()->model + 16];
+    snprintf(model, sizeof model, "%s%s", gb_cpu()->model,
+             gb_cpu_is_emulated() ? " (emulated)" : "");
     read_field("/proc/cpuinfo", "microcode", ':', microcode, sizeof microcode);
-    return json_pack("{s:s, s:s, s:o, s:i, s:i, s:i, s:i}", "model", gb_cpu()->model, "microcode",
-                     microcode, "instruction_sets", instruction_sets(), "packages",
+    return json_pack("{s:s, s:s, s:o, s:i, s:i, s:i, s:i}", "model", model, "microcode", microcode,
+                     "instruction_sets", instruction_sets(), "packages",
                      hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PACKAGE), "cores",
                      hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE), "cpus",
                      hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PU), "numa_nodes",
@@ -218,12 +220,12 @@ static double load_average(void) {
 }
 
 static json_t *machine_json(hwloc_topology_t topology) {
-    return json_pack("{s:o, s:o, s:I, s:o, s:f, s:o, s:o, s:o, s:o, s:i}", "cpu",
-                     cpu_json(topology), "caches", caches_json(topology), "memory_bytes",
-                     (json_int_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE), "frequency",
-                     frequency_json(), "load_average", load_average(), "system", system_json(),
-                     "build", build_json(), "libraries", libraries_json(), "backends",
-                     backends_json(), "threads", gb_machine_threads());
+    return json_pack(
+        "{s:o, s:o, s:i, s:I, s:o, s:f, s:o, s:o, s:o, s:o, s:i}", "cpu", cpu_json(topology),
+        "caches", caches_json(topology), "cache_line_bytes", gb_cpu()->line_bytes, "memory_bytes",
+        (json_int_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE), "frequency", frequency_json(),
+        "load_average", load_average(), "system", system_json(), "build", build_json(), "libraries",
+        libraries_json(), "backends", backends_json(), "threads", gb_machine_threads());
 }
 
 enum gb_status gb_machine_json(json_t **machine) {

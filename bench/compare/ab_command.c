@@ -18,6 +18,7 @@
 #include "bench/child.h"
 #include "bench/commands.h"
 #include "bench/compare/comparison.h"
+#include "bench/emulation.h"
 #include "bench/runner/forecast.h"
 #include "bench/runner/launches.h"
 #include "bench/verdict/verdict.h"
@@ -39,6 +40,7 @@ struct request {
     double threshold;
     uint64_t hashes[GB_SIDES]; // of the executables
     double budget;             // seconds; 0: none
+    bool allow_emulation;
 };
 
 struct session {
@@ -59,6 +61,8 @@ static const double level = GB_FALSE_ALARMS / GB_GATES;
 
 // ---- Pairs ----
 
+enum { MAX_FORWARDED = 2 * FORWARDED + 2 }; // words, with the NULL
+
 // Adds the options that are passed on to bench, and a NULL.
 static void forward(const struct session *session, const char **arguments) {
     int count = 0;
@@ -69,13 +73,15 @@ static void forward(const struct session *session, const char **arguments) {
             arguments[count++] = value;
         }
     }
+    if (session->request->allow_emulation)
+        arguments[count++] = "--allow-emulation";
     arguments[count] = NULL;
 }
 
 static enum gb_status launch(const struct session *session, enum gb_side side, int pair) {
     char number[16];
     snprintf(number, sizeof number, "%d", pair);
-    const char *arguments[2 * FORWARDED + 8] = {"bench", "--json", session->paths[side], "--launch",
+    const char *arguments[MAX_FORWARDED + 6] = {"bench", "--json", session->paths[side], "--launch",
                                                 number};
     int count = 5;
     if (pair > 0)
@@ -330,7 +336,7 @@ static enum gb_status check_builds(const struct session *session, const char *di
 // what lets the first look come in two thirds of it; what weighs most is kept.
 static enum gb_status forecast(struct session *session) {
     const struct request *request = session->request;
-    const char *arguments[2 * FORWARDED + 1];
+    const char *arguments[MAX_FORWARDED];
     struct gb_forecast sides[GB_SIDES];
     const double share = 2.0 / 3;
     forward(session, arguments);
@@ -458,6 +464,7 @@ static enum gb_status ab(int argc, const char **argv) {
                          "keep the results in DIR; the same command resumes there"),
         gb_option_flag("allow-other-build", &request.allowed.other_build,
                        "also compare other build types, compilers, flags and libraries"),
+        GB_ALLOW_EMULATION(&request.allow_emulation),
         GB_VERDICT_OPTIONS(request.files),
         {0},
     };
@@ -466,6 +473,7 @@ static enum gb_status ab(int argc, const char **argv) {
     if (helped)
         return GB_OK;
     GB_TRY(check(&request));
+    GB_TRY(gb_emulation_check(what, request.allow_emulation));
     GB_TRY(gb_verdict_probe(&request.files));
     if (request.hashes[GB_BASE] == request.hashes[GB_NEW]) {
         struct gb_verdict_report report = {.command = "ab",

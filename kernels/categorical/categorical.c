@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/categorical/categorical.h"
 
+#include "base/minmax.h"
 #include "kernels/labels_operands.h"
 #include "kernels/trace.h"
 
@@ -56,8 +57,8 @@ struct softmax {
 static struct softmax softmax_of(const float *logits, int classes) {
     double min = logits[0], max = logits[0], sum = 0;
     for (int c = 1; c < classes; c++) {
-        min = fmin(min, logits[c]);
-        max = fmax(max, logits[c]);
+        min = gb_min_double(min, logits[c]);
+        max = gb_max_double(max, logits[c]);
     }
     for (int c = 0; c < classes; c++)
         sum += exp(logits[c] - max);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/pool/pool.h"
 
+#include "base/minmax.h"
 #include "kernels/trace.h"
 
 static enum gb_status pool_check(const void *problem) {
@@ -64,7 +65,8 @@ GB_DEFINITION(forward) {
     double value = -INFINITY;
     for (int a = 0; a < p->kernel; a++)
         for (int b = 0; b < p->kernel; b++)
-            value = fmax(value, gb_get(&call->operand[FORWARD_X], at[0], i + a, j + b, at[3]));
+            value =
+                gb_max_double(value, gb_get(&call->operand[FORWARD_X], at[0], i + a, j + b, at[3]));
     return (struct gb_expected){value, 0, (double)p->kernel * p->kernel};
 }
 

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/minmax.h"
 #include "tests/kernels/check.h"
 #include "tests/support/test.h"
 
@@ -98,7 +99,8 @@ static double largest_distance(float *sample, double (*cumulative)(double)) {
     double worst = 0;
     for (size_t i = 0; i < SAMPLES; i++) {
         double p = cumulative(sample[i]);
-        worst = fmax(worst, fmax(p - (double)i / SAMPLES, (double)(i + 1) / SAMPLES - p));
+        worst = gb_max_double(worst, p - (double)i / SAMPLES);
+        worst = gb_max_double(worst, (double)(i + 1) / SAMPLES - p);
     }
     return worst;
 }

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/minmax.h"
 #include "tasks/task.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
@@ -66,7 +67,7 @@ static bool same_picture(const struct gb_examples *a, const struct gb_examples *
     clean(a, &one);
     clean(b, &other);
     for (int i = 0; i < SIZE * SIZE * 3; i++)
-        difference = fmax(difference, fabs((double)pixels[0][i] - (double)pixels[1][i]));
+        difference = gb_max_double(difference, fabs((double)pixels[0][i] - (double)pixels[1][i]));
     return difference < 1e-5;
 }
 
