@@ -177,6 +177,36 @@ SWEEP_TEST(repetitions_of_a_problem_alternate) {
     assert_true(row->median_seconds > 0 && row->median_seconds < 1);
 }
 
+static const char *dot_isa;
+
+static const char *dot_algorithm(void *state) {
+    (void)state;
+    return dot_isa;
+}
+
+static const char *widened_algorithm(void *state) {
+    (void)state;
+    return "widened";
+}
+
+// AMX has fourteen times fp32's peak here, VDPBF16PS half (Intel) or twice of it (AMD).
+SWEEP_TEST(bf16_is_compared_with_the_peak_of_its_unit) {
+    for (const struct gb_fma_body *const *body = gb_fma_bodies(); *body; body++)
+        if (strcmp((*body)->precision, "bf16") == 0)
+            dot_isa = (*body)->isa;
+    if (!dot_isa)
+        skip();
+    struct gb_benchmark list[] = {benchmark_of(&a, "fake/forward/1_bf16", &backend_a),
+                                  benchmark_of(&b, "fake/forward/1_bf16", &backend_b)};
+    list[0].algorithm = dot_algorithm;
+    list[1].algorithm = widened_algorithm;
+    assert_ok(sweep(list, 2));
+    const struct gb_row *dot = find("fake/forward/1_bf16", "a");
+    const struct gb_row *widened = find("fake/forward/1_bf16", "b");
+    assert_true(fabs(log(dot->peak_gflops / widened->peak_gflops)) > log(1.3));
+    assert_string_equal(dot->precision, "bf16");
+}
+
 SWEEP_TEST(a_wrong_kernel_has_no_time) {
     a.good_checks = 0; // wrong from the start
     b.good_checks = 1; // goes wrong while it is timed
