@@ -186,6 +186,7 @@ void gb_print_version(void) {
 struct run {
     double flops, parameters, step_seconds;
     int threads;
+    bool bf16;
 };
 
 static enum gb_status read_number(const json_t *object, const char *directory, const char *key,
@@ -203,6 +204,7 @@ static enum gb_status read_run(const char *directory, const json_t *machine, str
     const json_int_t max = gb_json_integer(machine, "threads"),
                      threads = gb_json_integer(object, "threads");
     run->threads = (int)threads;
+    run->bf16 = gb_json_is(json_object_get(object, "config"), "precision", "bf16");
     enum gb_status status = read_number(object, directory, "flops_per_step", &run->flops);
     if (status == GB_OK)
         status = read_number(object, directory, "parameters", &run->parameters);
@@ -243,7 +245,7 @@ static enum gb_status report(const struct request *request, json_t *machine) {
         print_peaks(peaks);
         if (request->run) {
             const struct gb_peaks at = gb_peaks_at(peaks, run.threads);
-            const double ideal = gb_ideal_step_seconds(&at, run.flops, run.parameters);
+            const double ideal = gb_ideal_step_seconds(&at, run.bf16, run.flops, run.parameters);
             printf("\ntraining step with %d threads: %.4g s; ideal at the peaks: %.4g s; %.1f %% "
                    "of ideal\n",
                    run.threads, run.step_seconds, ideal, 100 * ideal / run.step_seconds);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,6 +136,11 @@ static enum gb_status measure_peaks(int threads, size_t working_set, struct gb_s
             peaks->gflops = roofline.fma_gflops;
             peaks->gbs[traffic] = roofline.gbs;
         }
+        const struct gb_fma_body *const *bodies = gb_fma_bodies();
+        peaks->bf16_gflops = 0;
+        for (int body = 0; bodies[body]; body++)
+            if (strcmp(bodies[body]->precision, "bf16") == 0)
+                peaks->bf16_gflops = fmax(peaks->bf16_gflops, gb_probe_fma(&probe, body));
         gb_probe_close(&probe);
     }
     gb_unpin_threads();

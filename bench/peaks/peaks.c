@@ -108,9 +108,10 @@ struct gb_peaks gb_peaks_at(const json_t *report, int threads) {
     size_t index;
     json_t *row;
     json_array_foreach(json_object_get(report, "fma"), index, row) {
-        const char *precision = gb_json_text(row, "precision");
-        if ((int)gb_json_number(row, "threads") == threads && strcmp(precision, "fp32") == 0)
-            peaks.fma_fp32_gflops = fmax(peaks.fma_fp32_gflops, gb_json_number(row, "gflops"));
+        const bool fp32 = gb_json_is(row, "precision", "fp32");
+        double *peak = fp32 ? &peaks.fma_fp32_gflops : &peaks.fma_bf16_gflops;
+        if ((int)gb_json_number(row, "threads") == threads)
+            *peak = fmax(*peak, gb_json_number(row, "gflops"));
     }
     json_array_foreach(json_object_get(report, "bandwidth"), index, row) {
         if ((int)gb_json_number(row, "threads") == threads && gb_json_is(row, "level", "memory")) {
@@ -167,12 +168,17 @@ enum gb_status gb_peaks_measure(const json_t *machine, int threads, json_t **rep
     }
     struct gb_peaks peaks = gb_peaks_at(*report, all);
     gb_json_put(report, "fma_fp32_gflops", json_real(peaks.fma_fp32_gflops));
+    if (peaks.fma_bf16_gflops > 0)
+        gb_json_put(report, "fma_bf16_gflops", json_real(peaks.fma_bf16_gflops));
     gb_json_put(report, "triad_gbs", json_real(peaks.triad_gbs));
     gb_json_put(report, "update_gbs", json_real(peaks.update_gbs));
     return *report ? GB_OK : gb_no_memory(what, "report");
 }
 
-double gb_ideal_step_seconds(const struct gb_peaks *peaks, double flops, double parameters) {
+double gb_ideal_step_seconds(const struct gb_peaks *peaks, bool bf16, double flops,
+                             double parameters) {
     const double update_bytes = 24;
-    return 1e-9 * (flops / peaks->fma_fp32_gflops + update_bytes * parameters / peaks->update_gbs);
+    const double gflops =
+        bf16 && peaks->fma_bf16_gflops > 0 ? peaks->fma_bf16_gflops : peaks->fma_fp32_gflops;
+    return 1e-9 * (flops / gflops + update_bytes * parameters / peaks->update_gbs);
 }

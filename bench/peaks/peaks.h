@@ -13,7 +13,8 @@
 // Measures with 1, 2, ... threads of `machine` (gb_machine_json): every count up to 8, beyond that
 // powers of two and all; and with `threads` if that is not 0. Six seconds per count, with threads
 // pinned. *report becomes a new JSON object, which the caller owns:
-//   fma_fp32_gflops, triad_gbs, update_gbs   struct gb_peaks at all threads
+//   fma_fp32_gflops, fma_bf16_gflops (unless 0), triad_gbs, update_gbs   struct gb_peaks at all
+//              threads
 //   threads    all
 //   fma        one object each: isa, precision ("fp32", "bf16": of the operands), threads, gflops
 //   bandwidth  one object each: level ("L1", "L2", "L3", "memory"), threads, bytes (of the working
@@ -23,6 +24,7 @@ enum gb_status gb_peaks_measure(const json_t *machine, int threads, json_t **rep
 
 struct gb_peaks {
     double fma_fp32_gflops; // two FLOPs per multiply-add, with the best instruction set
+    double fma_bf16_gflops; // the same with bf16 operands; 0: the CPU has no instructions for them
     double triad_gbs;       // a = b + s*c in memory: 12 bytes per element counted, 16 moved
     double update_gbs;      // three arrays read and written in place, as Adam does: 24 bytes
 };
@@ -30,9 +32,11 @@ struct gb_peaks {
 // The peaks of a report at a thread count that it has.
 struct gb_peaks gb_peaks_at(const json_t *report, int threads);
 
-// Ideal seconds of a training step: its FLOPs at the FMA peak, then 24 bytes per parameter at the
-// update bandwidth. A yardstick, not a bound: it leaves out activations.
-double gb_ideal_step_seconds(const struct gb_peaks *peaks, double flops, double parameters);
+// Ideal seconds of a training step: its FLOPs at the FMA peak (bf16: that of bf16 operands if there
+// is one), then 24 bytes per parameter at the update bandwidth. A yardstick, not a bound: it leaves
+// out activations.
+double gb_ideal_step_seconds(const struct gb_peaks *peaks, bool bf16, double flops,
+                             double parameters);
 
 // ---- A brief measurement between the repetitions of a benchmark
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 
@@ -51,6 +52,7 @@ struct calls {
     double seconds;        // of the steps, nested layers left out
     double nested_seconds; // and that of nested layers
     bool jobs;             // these run on one thread each, next to others
+    bool bf16;             // what it multiplies
     struct gb_cost cost;   // of one call
     enum gb_traffic traffic;
 };
@@ -65,7 +67,9 @@ static int add_row(const struct gb_step_profile *profile, const struct gb_step_p
                             "bytes", c->cost.bytes);
     int failed = 0;
     if (peaks && row) {
-        const double compute = 1e-9 * c->cost.flops / peaks->gflops;
+        const double gflops =
+            c->bf16 && peaks->bf16_gflops > 0 ? peaks->bf16_gflops : peaks->gflops;
+        const double compute = 1e-9 * c->cost.flops / gflops;
         const double traffic = 1e-9 * c->cost.bytes / peaks->gbs[c->traffic];
         const double seconds = (c->seconds + c->nested_seconds) / (double)c->calls;
         failed |= json_object_set_new(row, "wall",
@@ -94,6 +98,7 @@ static enum gb_status add_layers(const struct gb_step_profile *profile,
             .seconds = (time->seconds - time->inner_seconds) / threads,
             .nested_seconds = time->inner_seconds / threads,
             .jobs = jobs,
+            .bf16 = strstr(list[i].problem, "_bf16"),
             .cost = {time->flops / (double)time->calls, gb_layer_bytes(layer, list[i].direction)},
             .traffic = gb_layer_traffic(list[i].direction)};
         failed |= add_row(profile, peaks, &calls, rows, sum);
@@ -118,6 +123,7 @@ static enum gb_status add_kernels(const struct gb_step_profile *profile,
                                     .seconds = t->thread_seconds / profile->threads,
                                     .jobs =
                                         t->thread_seconds < 0.999 * profile->threads * t->seconds,
+                                    .bf16 = t->operation->product && strstr(shape, "_bf16"),
                                     .cost = t->cost,
                                     .traffic = t->operation->kernels[t->direction].traffic};
         failed |= add_row(profile, peaks, &calls, rows, sum);
@@ -126,10 +132,14 @@ static enum gb_status add_kernels(const struct gb_step_profile *profile,
 }
 
 static json_t *peaks_json(const struct gb_step_peaks *peaks) {
-    return peaks ? json_pack("{s:f, s:f, s:f, s:f}", "fma_fp32_gflops", peaks->gflops, "read_gbs",
+    if (!peaks)
+        return json_null();
+    json_t *json = json_pack("{s:f, s:f, s:f, s:f}", "fma_fp32_gflops", peaks->gflops, "read_gbs",
                              peaks->gbs[GB_TRAFFIC_READ], "triad_gbs", peaks->gbs[GB_TRAFFIC_TRIAD],
-                             "update_gbs", peaks->gbs[GB_TRAFFIC_UPDATE])
-                 : json_null();
+                             "update_gbs", peaks->gbs[GB_TRAFFIC_UPDATE]);
+    if (peaks->bf16_gflops > 0)
+        gb_json_put(&json, "fma_bf16_gflops", json_real(peaks->bf16_gflops));
+    return json;
 }
 
 enum gb_status gb_step_profile_json(const struct gb_step_profile *profile,

@@ -11,8 +11,9 @@
 
 // The machine's measured peaks.
 struct gb_step_peaks {
-    double gflops; // fp32 multiply-adds, two FLOPs each
-    double gbs[3]; // by enum gb_traffic, of the memory or cache that holds the working set
+    double gflops;      // fp32 multiply-adds, two FLOPs each
+    double bf16_gflops; // of bf16 operands; 0: the CPU has no instructions for them
+    double gbs[3];      // by enum gb_traffic, of the memory or cache that holds the working set
 };
 // Measures them with as many threads.
 typedef enum gb_status gb_measure_peaks_fn(int threads, size_t working_set,

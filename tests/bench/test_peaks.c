@@ -131,10 +131,14 @@ GB_TEST(peaks_are_found_by_threads_and_precision) {
     assert_non_null(report);
     struct gb_peaks peaks = gb_peaks_at(report, 2);
     assert_float_equal(peaks.fma_fp32_gflops, 30, 0);
+    assert_float_equal(peaks.fma_bf16_gflops, 90, 0);
     assert_float_equal(peaks.triad_gbs, 3, 0);
     assert_float_equal(peaks.update_gbs, 6, 0);
     // 60 GFLOP take 2 s, and the 24 bytes of each of a thousand million parameters 4 s.
-    assert_float_equal(gb_ideal_step_seconds(&peaks, 60e9, 1e9), 6, 1e-6);
+    assert_float_equal(gb_ideal_step_seconds(&peaks, false, 60e9, 1e9), 6, 1e-6);
+    assert_float_equal(gb_ideal_step_seconds(&peaks, true, 180e9, 1e9), 6, 1e-6);
+    peaks.fma_bf16_gflops = 0;
+    assert_float_equal(gb_ideal_step_seconds(&peaks, true, 60e9, 1e9), 6, 1e-6);
     json_decref(report);
 }
 
