@@ -92,9 +92,9 @@ static void print_shared(const struct gb_rows rows[GB_SIDES]) {
     for (int side = 0; side < GB_SIDES; side++)
         shared[side] = gb_rows_shared(rows[side].list, rows[side].count, &known[side]);
     if (shared[GB_BASE] + shared[GB_NEW] > 0)
-        printf("Other work shared the machine: %d of %d rows of BASE and %d of %d of NEW were "
-               "preempted %g times or more per second and thread.\n",
-               shared[GB_BASE], known[GB_BASE], shared[GB_NEW], known[GB_NEW], GB_SHARED_SWITCHES);
+        printf("Other work shared the machine while %d of %d rows of BASE and %d of %d of NEW were "
+               "timed.\n",
+               shared[GB_BASE], known[GB_BASE], shared[GB_NEW], known[GB_NEW]);
 }
 
 static void print_origin(const char *side, const char *name, const json_t *build) {

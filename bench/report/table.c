@@ -121,12 +121,12 @@ static void print_model(struct table *t, int setting, int model) {
 }
 
 static void print_notes(const struct table *t) {
-    fputs("\nbound: compute or memory, whichever limits the kernel; the share is of that peak.\n"
+    fputs("\nbound: compute or memory, whichever limits; the share is of that peak.\n"
           "FLOPs are those of the definition: a kernel that needs fewer can exceed 100 %.\n"
-          "In a step, time is the sum over all calls of the problems above, share and speed are\n"
-          "geometric means over the calls, and the fastest is 1.00. Timed kernels: those above.\n"
-          "Problems: n batch, h x w size, c channels; of convolutions c -> k channels, r x s "
-          "kernel,\nu x v stride, p x q padding.\n",
+          "In a step, time is the sum over all calls of the problems above; share and speed\n"
+          "are geometric means over the calls, the fastest backend's speed is 1.00.\n"
+          "Timed kernels: those above. Problems: n batch, h x w size, c channels; of\n"
+          "convolutions c -> k channels, r x s kernel, u x v stride, p x q padding.\n",
           t->file);
     if (t->fallback)
         fputs("*  the backend lacks this kernel and falls back to the native one\n", t->file);

@@ -10,6 +10,7 @@
 
 struct gb_counters {                                              // NAN: not available
     double seconds;                                               // that they cover
+    double cpu_seconds;                                           // of CPU time, getrusage
     double voluntary_switches, involuntary_switches, page_faults; // getrusage
     double migrations; // between CPUs: of the present threads, /proc/self/task/*/sched
 };
@@ -31,7 +32,7 @@ extern const struct gb_counters gb_counters_unknown; // all NAN
 
 // ---- Other work on the machine ----
 
-// Involuntary switches per second and thread from which a row counts as timed on a shared machine.
+// Involuntary switches per second of CPU time from which a row counts as timed on a shared machine.
 // On an idle CPU there are 0 to 5, next to one busy process 30 to 170.
 #define GB_SHARED_SWITCHES 15.0
 

@@ -79,6 +79,7 @@ static const struct field fields[] = {
     {MEMBER("share_of_peak", MAYBE, share_of_peak), NULL, 0},
     {MEMBER("reorder_seconds", MAYBE, reorder_seconds), NULL, 0},
     {MEMBER("repetition_seconds", COUNTER, counters.seconds), NULL, 0},
+    {MEMBER("cpu_seconds", COUNTER, counters.cpu_seconds), NULL, 0},
     {MEMBER("voluntary_switches", COUNTER, counters.voluntary_switches), NULL, 0},
     {MEMBER("involuntary_switches", COUNTER, counters.involuntary_switches), NULL, 0},
     {MEMBER("migrations", COUNTER, counters.migrations), NULL, 0},

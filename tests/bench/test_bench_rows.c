@@ -16,7 +16,8 @@ static const char line[] =
     "'spread':0.59999999999999998,'flops':8000000000.0,'bytes':1000000000.0,"
     "'gflops':3.2000000000000002,'gbs':0.40000000000000002,'wall':'bandwidth','peak_gflops':100.0,"
     "'peak_gbs':10.0,'share_of_peak':0.040000000000000001,'reorder_seconds':0.25,"
-    "'repetition_seconds':0.040000000000000001,'voluntary_switches':2.0,'involuntary_switches':0.5,"
+    "'repetition_seconds':0.040000000000000001,'cpu_seconds':0.080000000000000002,"
+    "'voluntary_switches':2.0,'involuntary_switches':0.5,"
     "'migrations':0.0,'page_faults':1.0,'error':null,"
     "'cpus':[0,7],'load_average':0.5,'finished':'2024-05-01T12:00:00Z','machine':{'cpu':'one'},"
     "'build':{'commit':'abc'}}\n";
@@ -101,12 +102,12 @@ GB_FIXTURE_TEST(unknown_counters_are_absent) {
     gb_rows_free(&rows);
 }
 
-// 0.5 switches in 0.04 s on two threads are 6.25 per second and thread.
+// 0.5 switches in 0.08 s of CPU time are 6.25 per second.
 GB_FIXTURE_TEST(preempted_rows_are_shared) {
     struct gb_row row = read_row();
     int known;
     assert_false(gb_row_is_shared(&row));
-    row.counters.involuntary_switches = 0.04 * 2 * GB_SHARED_SWITCHES;
+    row.counters.involuntary_switches = 0.08 * GB_SHARED_SWITCHES;
     assert_true(gb_row_is_shared(&row));
     assert_int_equal(gb_rows_shared(&row, 1, &known), 1);
     assert_int_equal(known, 1);
@@ -118,12 +119,13 @@ GB_FIXTURE_TEST(preempted_rows_are_shared) {
 }
 
 GB_FIXTURE_TEST(counters_are_means_over_repetitions) {
-    const struct gb_counters begin = {1, 10, 20, 30, 40}, end = {2, 14, 20, 32, 39};
+    const struct gb_counters begin = {1, 2, 10, 20, 30, 40}, end = {2, 4, 14, 20, 32, 39};
     struct gb_counters sum = {0};
     gb_counters_add(&sum, &begin, &end);
     assert_true(isnan(sum.migrations)); // a thread has ended
     sum = gb_counters_mean(&sum, 2);
-    assert_true(sum.seconds == 0.5 && sum.voluntary_switches == 2 && sum.page_faults == 1);
+    assert_true(sum.seconds == 0.5 && sum.cpu_seconds == 1 && sum.voluntary_switches == 2 &&
+                sum.page_faults == 1);
     sum = gb_counters_join(&sum, 1, &begin, 3);
     assert_true(sum.seconds == 0.875 && sum.voluntary_switches == 8);
 }

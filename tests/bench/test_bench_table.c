@@ -59,12 +59,12 @@ static struct gb_row launched(struct gb_row row, int launch) {
     "conv/forward  bound                     x                   y\n"                              \
     "a             compute   2.00us  50% 0.50    1.00us 100% 1.00 \n"
 #define NOTES                                                                                      \
-    "\nbound: compute or memory, whichever limits the kernel; the share is of that peak.\n"        \
+    "\nbound: compute or memory, whichever limits; the share is of that peak.\n"                   \
     "FLOPs are those of the definition: a kernel that needs fewer can exceed 100 %.\n"             \
-    "In a step, time is the sum over all calls of the problems above, share and speed are\n"       \
-    "geometric means over the calls, and the fastest is 1.00. Timed kernels: those above.\n"       \
-    "Problems: n batch, h x w size, c channels; of convolutions c -> k channels, r x s kernel,\n"  \
-    "u x v stride, p x q padding.\n"
+    "In a step, time is the sum over all calls of the problems above; share and speed\n"           \
+    "are geometric means over the calls, the fastest backend's speed is 1.00.\n"                   \
+    "Timed kernels: those above. Problems: n batch, h x w size, c channels; of\n"                  \
+    "convolutions c -> k channels, r x s kernel, u x v stride, p x q padding.\n"
 
 static void assert_table(const struct gb_row *rows, size_t count, const char *expected) {
     char *text = NULL;
