@@ -65,9 +65,10 @@ static inline bool gb_bf16_gradient_ends(const struct gb_bf16_gradient *g, size_
 // Where a micro-kernel reads packed operands; distances in elements, lengths in pairs of pixels.
 struct gb_gradient_operands {
     const gb_bf16 *a, *b;
-    size_t a_panel, a_row, b_vector; // to the next panel of channels, channel, vector of outputs
-    size_t segments, pairs;          // of each segment
-    size_t a_segment, b_segment;     // to the next
+    size_t a_panel, b_vector;    // to the next panel of channels, vector of outputs
+    size_t a_row, a_pair;        // to the next channel, pair; tiles are read at every 16th pair
+    size_t segments, pairs;      // of each segment
+    size_t a_segment, b_segment; // to the next
 };
 
 // The plan of the weight gradient in each unit (weight_gradient_body.c, compiled for each).

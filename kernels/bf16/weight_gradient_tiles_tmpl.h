@@ -11,7 +11,9 @@
 enum { TILE = GB_TILE_PAIRS, MR = 2 * TILE, NR = 2 * TILE };
 static_assert(GB_LANES == GB_TILE_PAIRS, "a tile is as wide as a vector");
 
-enum { WORK_SAVED = 4 }; // against fp32
+enum { WORK_SAVED = 4 };         // against fp32
+enum { KC = 96 };                // pairs of operands of a unit that stay in the first-level cache
+enum { A_IS_TRANSPOSED = true }; // a row of pairs for each channel
 
 static void micro_kernel_begin(void) {
     struct gb_tile_shapes shapes = {.palette = 1};
@@ -25,21 +27,14 @@ static void micro_kernel_end(void) {
     gb_tiles_release();
 }
 
-// 16 packed pairs of a panel's channels, as a row of pairs for each channel.
-static void store_pairs(const gb_bf16 *vectors, size_t first, size_t a_pairs, gb_bf16 *to) {
-    gb_transpose((const float *)vectors, GB_LANES, (float *)to + first, a_pairs);
-}
-
-static const gb_bf16 *pairs_from(const gb_bf16 *panel, size_t pair) {
-    return panel + 2 * pair;
-}
-
-// `tiles` of channels by `vectors` of outputs, in the sums 0 and 1, and 2 and 3 below them. A is in
-// the tile registers 4 and 5, B in 6 and 7.
+// `tiles` of channels by `vectors` of outputs, at most four sums: 2 by 2, or one row. A is in the
+// tile registers 4 and 5, B in 6 and 7.
 GB_INLINE void multiply(const struct gb_gradient_operands *in, const gb_bf16 *a, const gb_bf16 *b,
                         size_t width, float *sums, bool add, int tiles, int vectors) {
     const size_t row = width * sizeof *sums, a_row = in->a_row * sizeof *a;
+    const size_t a_step = in->a_pair * TILE;
     float *below = sums + TILE * width;
+    const bool four = vectors == 4;
     gb_tile_clear(0);
     gb_tile_clear(1);
     gb_tile_clear(2);
@@ -48,15 +43,15 @@ GB_INLINE void multiply(const struct gb_gradient_operands *in, const gb_bf16 *a,
         gb_tile_load(0, sums, row);
         if (vectors > 1)
             gb_tile_load(1, sums + TILE, row);
-        if (tiles > 1)
-            gb_tile_load(2, below, row);
-        if (tiles > 1 && vectors > 1)
-            gb_tile_load(3, below + TILE, row);
+        if (tiles > 1 || four)
+            gb_tile_load(2, four ? sums + 2 * TILE : below, row);
+        if ((tiles > 1 && vectors > 1) || four)
+            gb_tile_load(3, four ? sums + 3 * TILE : below + TILE, row);
     }
     for (size_t s = 0; s < in->segments; s++) {
-        const gb_bf16 *pa = a + s * in->a_segment * 2;
+        const gb_bf16 *pa = a + s * in->a_segment * in->a_pair;
         const gb_bf16 *pb = b + s * in->b_segment * 2 * TILE;
-        for (size_t p = 0; p < in->pairs; p += TILE, pa += 2 * TILE, pb += 2 * TILE * TILE) {
+        for (size_t p = 0; p < in->pairs; p += TILE, pa += a_step, pb += 2 * TILE * TILE) {
             gb_tile_load(6, pb, 64);
             gb_tile_load(4, pa, a_row);
             gb_tile_multiply(0, 4, 6);
@@ -70,15 +65,21 @@ GB_INLINE void multiply(const struct gb_gradient_operands *in, const gb_bf16 *a,
             }
             if (tiles > 1 && vectors > 1)
                 gb_tile_multiply(3, 5, 7);
+            if (four) {
+                gb_tile_load(5, pb + 2 * in->b_vector, 64);
+                gb_tile_multiply(2, 4, 5);
+                gb_tile_load(6, pb + 3 * in->b_vector, 64);
+                gb_tile_multiply(3, 4, 6);
+            }
         }
     }
     gb_tile_store(0, sums, row);
     if (vectors > 1)
         gb_tile_store(1, sums + TILE, row);
-    if (tiles > 1)
-        gb_tile_store(2, below, row);
-    if (tiles > 1 && vectors > 1)
-        gb_tile_store(3, below + TILE, row);
+    if (tiles > 1 || four)
+        gb_tile_store(2, four ? sums + 2 * TILE : below, row);
+    if ((tiles > 1 && vectors > 1) || four)
+        gb_tile_store(3, four ? sums + 3 * TILE : below + TILE, row);
 }
 
 #define MULTIPLY(tiles, vectors)                                                                   \
@@ -89,22 +90,46 @@ GB_INLINE void multiply(const struct gb_gradient_operands *in, const gb_bf16 *a,
     }
 MULTIPLY(1, 1)
 MULTIPLY(1, 2)
+MULTIPLY(1, 4)
 MULTIPLY(2, 1)
 MULTIPLY(2, 2)
 
-// `channels` by `width` sums, rounded up to whole tiles; added to those before, or set.
-static void multiply_unit(const struct gb_gradient_operands *in, size_t channels, size_t width,
-                          float *sums, bool add) {
-    gb_tiles_written();
+// `channels` by `width` sums, rounded up to whole tiles, of some pairs; added to those before, or
+// set. A single row of sums takes four at a time: two do not hide the latency of 52 cycles.
+static void multiply_pairs(const struct gb_gradient_operands *in, size_t channels, size_t width,
+                           float *sums, bool add) {
     for (size_t m = 0; m < channels; m += MR)
-        for (size_t o = 0; o < width; o += NR) {
+        for (size_t o = 0, step; o < width; o += step) {
+            const bool row = channels - m <= TILE;
             const gb_bf16 *a = in->a + m / TILE * in->a_panel;
             const gb_bf16 *b = in->b + o / TILE * in->b_vector;
             float *to = sums + m * width + o;
-            if (channels - m > TILE)
-                (o + NR <= width ? multiply_2_2 : multiply_2_1)(in, a, b, width, to, add);
+            step = row && o + 2 * NR <= width ? 2 * NR : o + NR <= width ? NR : TILE;
+            if (row)
+                (step > NR    ? multiply_1_4
+                 : step == NR ? multiply_1_2
+                              : multiply_1_1)(in, a, b, width, to, add);
             else
-                (o + NR <= width ? multiply_1_2 : multiply_1_1)(in, a, b, width, to, add);
+                (step == NR ? multiply_2_2 : multiply_2_1)(in, a, b, width, to, add);
+        }
+}
+
+// The same of all pairs, in pieces whose operands stay in the first-level cache.
+static void multiply_unit(const struct gb_gradient_operands *in, size_t channels, size_t width,
+                          float *sums, bool add) {
+    gb_tiles_written();
+    if (channels <= MR && width <= NR) {
+        multiply_pairs(in, channels, width, sums, add);
+        return;
+    }
+    for (size_t s = 0; s < in->segments; s++)
+        for (size_t p = 0; p < in->pairs; p += KC) {
+            struct gb_gradient_operands some = *in;
+            some.segments = 1;
+            some.pairs = gb_min_size(in->pairs - p, KC);
+            some.a += (s * in->a_segment + p) * in->a_pair;
+            some.b += (s * in->b_segment + p) * 2 * TILE;
+            multiply_pairs(&some, channels, width, sums, add || s > 0 || p > 0);
         }
 }
 

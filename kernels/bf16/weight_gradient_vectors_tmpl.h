@@ -10,19 +10,10 @@
 enum { MR = 8, NR = 2 * GB_LANES };
 
 enum { WORK_SAVED = 1 }; // against fp32
+enum { A_IS_TRANSPOSED = false };
 
 static void micro_kernel_begin(void) {}
 static void micro_kernel_end(void) {}
-
-// 16 packed pairs of a panel's channels.
-static void store_pairs(const gb_bf16 *vectors, size_t first, size_t a_pairs, gb_bf16 *to) {
-    (void)a_pairs;
-    memcpy(to + first * 2 * GB_LANES, vectors, 16 * 2 * GB_LANES * sizeof *to);
-}
-
-static const gb_bf16 *pairs_from(const gb_bf16 *panel, size_t pair) {
-    return panel + pair * 2 * GB_LANES;
-}
 
 GB_INLINE void multiply(const struct gb_gradient_operands *in, const gb_bf16 *a, const gb_bf16 *b,
                         size_t width, float *sums, bool add, int vectors) {

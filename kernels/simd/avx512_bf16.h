@@ -14,6 +14,14 @@ GB_INLINE gb_pairs gb_pairs_load(const uint16_t *p) {
 GB_INLINE void gb_pairs_store(uint16_t *p, gb_pairs pairs) {
     _mm512_storeu_si512(p, (__m512i)pairs);
 }
+// Lane i: (first[i], second[i]), of so many values; beyond them zeros, and memory is not read.
+GB_INLINE gb_pairs gb_pairs_zip(const uint16_t *first, int first_count, const uint16_t *second,
+                                int second_count) {
+    const __m256i low = _mm256_maskz_loadu_epi16(gb_part_mask(first_count), first);
+    const __m256i high = _mm256_maskz_loadu_epi16(gb_part_mask(second_count), second);
+    return (gb_pairs)_mm512_or_si512(_mm512_cvtepu16_epi32(low),
+                                     _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16));
+}
 // One pair in all lanes.
 GB_INLINE gb_pairs gb_pairs_set(const uint16_t *p) {
     int32_t pair;
