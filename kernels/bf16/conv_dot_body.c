@@ -201,14 +201,23 @@ static void enter_block(const struct run *run, const struct gb_dot_product *g,
     block->first = first;
     block->count = gb_ceil_div(count, g->mr);
     block->in.row = input->row;
-    for (size_t m = 0; m < count; m++, gb_pixel_next(&p, height, width)) {
+    const ptrdiff_t a_step = g->columns.stride * input->pixel;
+    const ptrdiff_t out_step =
+        g->columns.out_step * out->pixel * (ptrdiff_t)gb_type_bytes(out->type);
+    const ptrdiff_t x_step =
+        x ? g->columns.out_step * x->pixel * (ptrdiff_t)gb_type_bytes(x->type) : 0;
+    for (size_t m = 0, end; m < count; m = end, p = gb_pixel_at(begin + m, height, width)) {
         const int i = g->rows.out_first + p.i * g->rows.out_step;
         const int j = g->columns.out_first + p.j * g->columns.out_step;
-        block->in.a[m] = input->data + p.n * input->image +
-                         (ptrdiff_t)p.i * g->rows.stride * input->row +
-                         (ptrdiff_t)p.j * g->columns.stride * input->pixel;
-        block->pixels[m].out = gb_advance(out, p.n * out->image + i * out->row + j * out->pixel);
-        block->pixels[m].x = x ? gb_advance(x, p.n * x->image + i * x->row + j * x->pixel) : NULL;
+        const gb_bf16 *a = input->data + p.n * input->image +
+                           (ptrdiff_t)p.i * g->rows.stride * input->row + p.j * a_step;
+        char *to = gb_advance(out, p.n * out->image + i * out->row + j * out->pixel);
+        const char *from = x ? gb_advance(x, p.n * x->image + i * x->row + j * x->pixel) : NULL;
+        end = gb_min_size(count, m + (size_t)(width - p.j));
+        for (; m < end; m++, a += a_step, to += out_step, from += x_step) {
+            block->in.a[m] = a;
+            block->pixels[m] = (struct pixel){to, from};
+        }
     }
     micro_kernel_enter(g, &block->in, count, scratch);
 }

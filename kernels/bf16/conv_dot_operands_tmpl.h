@@ -54,6 +54,23 @@ GB_INLINE void round_values(const struct gb_tensor *in, ptrdiff_t at, size_t cou
     }
 }
 
+// Pixels of few channels, next to each other, several in a vector; zeros are their padding. Returns
+// how many, the others are left to the caller.
+static size_t round_narrow(const struct gb_tensor *in, ptrdiff_t at, size_t count, size_t pixel,
+                           gb_bf16 *to) {
+    const size_t c = (size_t)in->c, step = pixel <= GB_LANES ? GB_LANES / pixel : 1;
+    if (in->type != GB_F32 || in->pixel != in->c || GB_LANES % pixel)
+        return 0;
+    unsigned lanes = 0;
+    for (size_t lane = 0; lane < GB_LANES; lane++)
+        lanes |= lane % pixel < c ? 1u << lane : 0;
+    const float *from = (const float *)in->data + at;
+    size_t j = 0;
+    for (; j + step <= count; j += step, from += step * c)
+        gb_v_store_bf16(to + j * pixel, gb_v_load_spread(from, lanes), GB_LANES);
+    return j;
+}
+
 // Fills rows of the copy, counted through all images.
 static void copy_rows(const struct gb_dot_product *g, const struct input *copy,
                       const struct gb_tensor *in, struct gb_range rows) {
@@ -75,7 +92,10 @@ static void copy_rows(const struct gb_dot_product *g, const struct input *copy,
             round_values(in, at, count * c, to);
             continue;
         }
-        for (size_t j = 0; j < count; j++, at += in->pixel, to += pixel) {
+        const size_t done = round_narrow(in, at, count, pixel, to);
+        at += (ptrdiff_t)done * in->pixel;
+        to += done * pixel;
+        for (size_t j = done; j < count; j++, at += in->pixel, to += pixel) {
             round_values(in, at, c, to);
             if (pixel > c)
                 to[c] = 0;

@@ -20,72 +20,109 @@ struct pixel {
     const void *x;
 };
 
-// Two vectors of neighbouring channels: 64 bytes in bf16.
+// Two vectors of neighbouring channels, 64 bytes in bf16: all of them, some of the second, or the
+// first alone.
 struct two {
     gb_v first, second;
 };
+enum width { FULL, PARTIAL, SINGLE };
 
-GB_INLINE struct two load_two(const void *p, size_t channel, int lanes, bool bf16) {
-    const int first = gb_min_int(lanes, GB_LANES), second = lanes - first;
-    if (bf16) {
-        const gb_bf16 *b = (const gb_bf16 *)p + channel;
-        return (struct two){gb_v_load_bf16(b, first), gb_v_load_bf16(b + first, second)};
-    }
-    const float *f = (const float *)p + channel;
-    return (struct two){gb_v_load_part(f, first), gb_v_load_part(f + first, second)};
+GB_INLINE int first_lanes(int lanes) {
+    return gb_min_int(lanes, GB_LANES);
 }
 
-GB_INLINE void store_two(void *p, size_t channel, int lanes, struct two v, bool bf16) {
+GB_INLINE struct two load_two(const void *p, size_t channel, int lanes, enum width width,
+                              bool bf16) {
+    const gb_bf16 *b = (const gb_bf16 *)p + channel;
+    const float *f = (const float *)p + channel;
+    struct two v = {0};
+    if (width == FULL) {
+        v.first = bf16 ? gb_v_load_bf16(b, GB_LANES) : gb_v_load(f);
+        v.second = bf16 ? gb_v_load_bf16(b + GB_LANES, GB_LANES) : gb_v_load(f + GB_LANES);
+        return v;
+    }
+    const int first = first_lanes(lanes);
+    v.first = bf16 ? gb_v_load_bf16(b, first) : gb_v_load_part(f, first);
+    if (width == PARTIAL)
+        v.second = bf16 ? gb_v_load_bf16(b + first, lanes - first)
+                        : gb_v_load_part(f + first, lanes - first);
+    return v;
+}
+
+GB_INLINE void store_two(void *p, size_t channel, int lanes, struct two v, enum width width,
+                         bool bf16) {
+    gb_bf16 *b = (gb_bf16 *)p + channel;
+    float *f = (float *)p + channel;
     if (bf16) {
-        gb_pairs_store_part((gb_bf16 *)p + channel, gb_pairs_round(v.first, v.second), lanes);
+        if (width == FULL)
+            gb_pairs_store(b, gb_pairs_round(v.first, v.second));
+        else if (width == PARTIAL)
+            gb_pairs_store_part(b, gb_pairs_round(v.first, v.second), lanes);
+        else
+            gb_v_store_bf16(b, v.first, lanes);
         return;
     }
-    const int first = gb_min_int(lanes, GB_LANES);
-    gb_v_store_part((float *)p + channel, v.first, first);
-    gb_v_store_part((float *)p + channel + first, v.second, lanes - first);
+    if (width == FULL)
+        gb_v_store(f, v.first);
+    else
+        gb_v_store_part(f, v.first, first_lanes(lanes));
+    if (width == FULL)
+        gb_v_store(f + GB_LANES, v.second);
+    else if (width == PARTIAL)
+        gb_v_store_part(f + GB_LANES, v.second, lanes - GB_LANES);
 }
 
-GB_INLINE struct two sums_of(const float *sums) {
-    return (struct two){gb_v_load(sums), gb_v_load(sums + GB_LANES)};
+GB_INLINE struct two sums_of(const float *sums, enum width width) {
+    struct two v = {gb_v_load(sums), {0}};
+    if (width != SINGLE)
+        v.second = gb_v_load(sums + GB_LANES);
+    return v;
 }
 
 // Per channel, padded to two vectors.
 GB_INLINE struct two parameters(const float *p, size_t channel, float absent) {
-    return p ? sums_of(p + channel) : (struct two){gb_v_set(absent), gb_v_set(absent)};
+    return p ? sums_of(p + channel, FULL) : (struct two){gb_v_set(absent), gb_v_set(absent)};
 }
 
 GB_INLINE void store_forward(const struct stores *s, const struct pixel *pixels, size_t count,
-                             size_t channel, int lanes, const float *sums, size_t width,
-                             enum gb_activation activation, bool bf16) {
+                             size_t channel, int lanes, const float *sums, size_t row,
+                             enum gb_activation activation, enum width width, bool bf16) {
     const struct two bias = parameters(s->forward->bias, channel, 0);
     const struct two scale = parameters(s->forward->scale, channel, 1);
-    for (size_t m = 0; m < count; m++, sums += width) {
-        struct two u = sums_of(sums);
+    for (size_t m = 0; m < count; m++, sums += row) {
+        struct two u = sums_of(sums, width);
         u.first = gb_v_activate(activation, (u.first + bias.first) * scale.first);
-        u.second = gb_v_activate(activation, (u.second + bias.second) * scale.second);
-        store_two(pixels[m].out, channel, lanes, u, bf16);
+        if (width != SINGLE)
+            u.second = gb_v_activate(activation, (u.second + bias.second) * scale.second);
+        store_two(pixels[m].out, channel, lanes, u, width, bf16);
     }
 }
 
 GB_INLINE void store_backward(const struct stores *s, const struct pixel *pixels, size_t count,
-                              size_t channel, int lanes, const float *sums, size_t width,
-                              float *partial, enum gb_activation activation, bool bf16) {
+                              size_t channel, int lanes, const float *sums, size_t row,
+                              float *partial, enum gb_activation activation, enum width width,
+                              bool bf16) {
     const struct two scale = parameters(s->backward->scale, channel, 1);
     struct two d_bias = {0}, d_log_scale = {0};
-    const int first = gb_min_int(lanes, GB_LANES);
-    for (size_t m = 0; m < count; m++, sums += width) {
-        const struct two x = load_two(pixels[m].x, channel, lanes, bf16);
-        struct two g = sums_of(sums);
-        g.first = gb_v_activation_gradient(activation, gb_v_keep(g.first, first), x.first);
-        g.second =
-            gb_v_activation_gradient(activation, gb_v_keep(g.second, lanes - first), x.second);
+    const int first = first_lanes(lanes);
+    for (size_t m = 0; m < count; m++, sums += row) {
+        const struct two x = load_two(pixels[m].x, channel, lanes, width, bf16);
+        struct two g = sums_of(sums, width);
+        if (width != FULL)
+            g.first = gb_v_keep(g.first, first);
+        if (width == PARTIAL)
+            g.second = gb_v_keep(g.second, lanes - first);
+        g.first = gb_v_activation_gradient(activation, g.first, x.first);
         d_log_scale.first += g.first * x.first;
-        d_log_scale.second += g.second * x.second;
         g.first *= scale.first;
-        g.second *= scale.second;
         d_bias.first += g.first;
-        d_bias.second += g.second;
-        store_two(pixels[m].out, channel, lanes, g, bf16);
+        if (width != SINGLE) {
+            g.second = gb_v_activation_gradient(activation, g.second, x.second);
+            d_log_scale.second += g.second * x.second;
+            g.second *= scale.second;
+            d_bias.second += g.second;
+        }
+        store_two(pixels[m].out, channel, lanes, g, width, bf16);
     }
     const size_t half = partial_row(s->out->c) / 2;
     gb_v_store(partial + channel, d_bias.first);
@@ -95,49 +132,57 @@ GB_INLINE void store_backward(const struct stores *s, const struct pixel *pixels
 }
 
 GB_INLINE void store_as(const struct stores *s, const struct pixel *pixels, size_t count,
-                        size_t channel, int lanes, const float *sums, size_t width, float *partial,
-                        enum gb_activation activation, bool bf16) {
+                        size_t channel, int lanes, const float *sums, size_t row, float *partial,
+                        enum gb_activation activation, enum width width, bool bf16) {
     if (s->forward) {
-        store_forward(s, pixels, count, channel, lanes, sums, width, activation, bf16);
+        store_forward(s, pixels, count, channel, lanes, sums, row, activation, width, bf16);
         return;
     }
     if (s->backward) {
-        store_backward(s, pixels, count, channel, lanes, sums, width, partial, activation, bf16);
+        store_backward(s, pixels, count, channel, lanes, sums, row, partial, activation, width,
+                       bf16);
         return;
     }
-    for (size_t m = 0; m < count; m++, sums += width)
-        store_two(pixels[m].out, channel, lanes, sums_of(sums), bf16);
+    for (size_t m = 0; m < count; m++, sums += row)
+        store_two(pixels[m].out, channel, lanes, sums_of(sums, width), width, bf16);
 }
 
 GB_INLINE void store_typed(const struct stores *s, const struct pixel *pixels, size_t count,
-                           size_t channel, int lanes, const float *sums, size_t width,
-                           float *partial, bool bf16) {
+                           size_t channel, int lanes, const float *sums, size_t row, float *partial,
+                           enum width width, bool bf16) {
     switch (s->activation) {
     case GB_IDENTITY:
-        store_as(s, pixels, count, channel, lanes, sums, width, partial, GB_IDENTITY, bf16);
+        store_as(s, pixels, count, channel, lanes, sums, row, partial, GB_IDENTITY, width, bf16);
         break;
     case GB_RELU:
-        store_as(s, pixels, count, channel, lanes, sums, width, partial, GB_RELU, bf16);
+        store_as(s, pixels, count, channel, lanes, sums, row, partial, GB_RELU, width, bf16);
         break;
     case GB_LEAKY_RELU:
-        store_as(s, pixels, count, channel, lanes, sums, width, partial, GB_LEAKY_RELU, bf16);
+        store_as(s, pixels, count, channel, lanes, sums, row, partial, GB_LEAKY_RELU, width, bf16);
         break;
     case GB_TANH:
-        store_as(s, pixels, count, channel, lanes, sums, width, partial, GB_TANH, bf16);
+        store_as(s, pixels, count, channel, lanes, sums, row, partial, GB_TANH, width, bf16);
         break;
     }
 }
 
-// Sums of `count` pixels, `width` outputs each from `column` on; a vector behind them is readable.
+// Sums of `count` pixels, rows of `row` outputs from `column` on; a vector behind them is readable.
 static void store_sums(const struct stores *s, const struct pixel *pixels, size_t count,
-                       size_t column, size_t width, const float *sums, float *partial) {
-    const size_t end = gb_min_size(column + width, (size_t)s->out->c);
+                       size_t column, size_t row, const float *sums, float *partial) {
+    const bool bf16 = s->out->type == GB_BF16;
+    const size_t end = gb_min_size(column + row, (size_t)s->out->c);
     for (size_t channel = column; channel < end; channel += 2 * GB_LANES, sums += 2 * GB_LANES) {
         const int lanes = (int)gb_min_size(end - channel, 2 * GB_LANES);
-        if (s->out->type == GB_BF16)
-            store_typed(s, pixels, count, channel, lanes, sums, width, partial, true);
+        const enum width width = lanes == 2 * GB_LANES ? FULL : lanes > GB_LANES ? PARTIAL : SINGLE;
+#define STORE(width, bf16)                                                                         \
+    store_typed(s, pixels, count, channel, lanes, sums, row, partial, width, bf16)
+        if (width == FULL)
+            bf16 ? STORE(FULL, true) : STORE(FULL, false);
+        else if (width == PARTIAL)
+            bf16 ? STORE(PARTIAL, true) : STORE(PARTIAL, false);
         else
-            store_typed(s, pixels, count, channel, lanes, sums, width, partial, false);
+            bf16 ? STORE(SINGLE, true) : STORE(SINGLE, false);
+#undef STORE
     }
 }
 

@@ -22,6 +22,10 @@ GB_INLINE gb_pairs gb_pairs_zip(const uint16_t *first, int first_count, const ui
     return (gb_pairs)_mm512_or_si512(_mm512_cvtepu16_epi32(low),
                                      _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16));
 }
+// The next values from p in the lanes of the mask, zeros in the others.
+GB_INLINE gb_v gb_v_load_spread(const float *p, unsigned lanes) {
+    return (gb_v)_mm512_maskz_expandloadu_ps((__mmask16)lanes, p);
+}
 // One pair in all lanes.
 GB_INLINE gb_pairs gb_pairs_set(const uint16_t *p) {
     int32_t pair;
