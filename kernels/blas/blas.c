@@ -139,7 +139,7 @@ enum gb_status gb_blas_load(int threads) {
 static const char *header_version(void) {
 #if defined(OPENBLAS_VERSION)
     static char text[sizeof OPENBLAS_VERSION];
-    const char *begin = OPENBLAS_VERSION + strspn(OPENBLAS_VERSION, " ");
+    const char *begin = &OPENBLAS_VERSION[strspn(OPENBLAS_VERSION, " ")];
     size_t length = strlen(begin);
     while (length > 0 && begin[length - 1] == ' ')
         length--;
