@@ -126,10 +126,12 @@ static enum gb_status read_memory(const json_t *metadata, const char *path,
         return GB_OK;
     GB_TRY(gb_metadata_string(metadata, path, "memory", &memory));
     run->reversible = strcmp(memory, "reversible") == 0;
-    if (strcmp(memory, gb_run_memory(run)) == 0)
-        return GB_OK;
-    return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path,
-                   "its memory is '%.96s', neither stored nor reversible", memory);
+    if (strcmp(memory, gb_run_memory(run)) != 0)
+        return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path,
+                       "its memory is '%.96s', neither stored nor reversible", memory);
+    // Older builds recorded it of models that have nothing to recompute.
+    run->reversible &= run->model->kind->recomputes;
+    return GB_OK;
 }
 
 static enum gb_status read_type(const json_t *metadata, const char *path, int i,

@@ -16,9 +16,7 @@ struct gb_run_config {
     int accumulate;  // minibatches per step, whose mean gradient is applied
     float clip_norm; // the largest L2 norm of a step's gradient over all parameters; 0: any
     uint64_t seed;
-    // Activations are recomputed by the flow's inverse in the backward pass instead of stored,
-    // where the model can; gradients then round differently.
-    bool reversible;
+    bool reversible;                 // gb_model_use
     enum gb_type precision, moments; // gb_model_use
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "flows/layers/conditional_coupling.h"
 
+#include "base/minmax.h"
+
 // Of the published initialisation.
 static const struct gb_init features_init = {GB_INIT_NORMAL, 0.1f};
 static const struct gb_init network_init = {GB_INIT_NORMAL, 0.05f};
@@ -85,27 +87,47 @@ enum gb_status gb_conditional_coupling_plan(struct gb_conditional_coupling *laye
     return GB_OK;
 }
 
+static struct gb_tensor take_joined(struct gb_arena *arena, const struct gb_coupling_shape *s) {
+    return gb_take_tensor(arena, s->batch, s->h, s->w, s->c / 2 * 3);
+}
+
 void gb_coupling_shared_bind(struct gb_coupling_shared *shared, struct gb_arena *arena,
-                             const struct gb_conditional_coupling *of, bool training) {
+                             const struct gb_conditional_coupling *of,
+                             enum gb_coupling_memory memory) {
     const struct gb_coupling_shape *s = &of->shape;
-    if (training) {
-        shared->workspace = gb_arena_floats(arena, of->coupling.net.workspace_floats);
+    const bool recomputed = memory == GB_COUPLING_RECOMPUTED;
+    shared->memory = memory;
+    if (memory != GB_COUPLING_FORWARD) {
+        size_t workspace = of->coupling.net.workspace_floats;
+        if (recomputed)
+            workspace = gb_max_size(workspace, of->features.workspace_floats);
+        shared->workspace = gb_arena_floats(arena, workspace);
         shared->d_raw = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
-    } else {
-        shared->values = gb_arena_floats(arena, of->coupling.net.value_floats);
     }
+    if (memory != GB_COUPLING_STORED)
+        shared->values = gb_arena_floats(arena, of->coupling.net.value_floats);
+    if (!recomputed)
+        return;
+    shared->features_values = gb_arena_floats(arena, of->features.value_floats);
+    shared->joined = take_joined(arena, s);
+    shared->d_input = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
 }
 
 void gb_conditional_coupling_bind(struct gb_conditional_coupling *layer, struct gb_arena *arena,
-                                  const struct gb_coupling_shared *shared, bool training) {
+                                  const struct gb_coupling_shared *shared) {
     const struct gb_coupling_shape *s = &layer->shape;
+    const bool recomputed = shared->memory == GB_COUPLING_RECOMPUTED;
+    const bool stored = shared->memory == GB_COUPLING_STORED;
     gb_feed_forward_bind(&layer->features, arena,
-                         gb_arena_floats(arena, layer->features.value_floats));
+                         recomputed ? shared->features_values
+                                    : gb_arena_floats(arena, layer->features.value_floats));
     float *values =
-        training ? gb_arena_floats(arena, layer->coupling.net.value_floats) : shared->values;
-    const struct gb_tensor joined = gb_take_tensor(arena, s->batch, s->h, s->w, s->c / 2 * 3);
+        stored ? gb_arena_floats(arena, layer->coupling.net.value_floats) : shared->values;
+    const struct gb_tensor joined = recomputed ? shared->joined : take_joined(arena, s);
+    layer->coupling.recomputed = recomputed;
     gb_coupling_layer_bind(&layer->coupling, arena, &joined, s->c / 2, values);
-    if (training)
+    layer->d_input = recomputed ? shared->d_input : (struct gb_tensor){0};
+    if (stored)
         layer->d_input = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
 }
 

@@ -21,11 +21,24 @@ struct gb_conditional_coupling {
     struct gb_tensor d_input; // of the coupling's network, until the features' backward
 };
 
-// Memory that couplings of one level may share: what does not outlive a call.
+// What of a coupling's memory outlives its own calls.
+enum gb_coupling_memory {
+    GB_COUPLING_FORWARD, // no backward: the buffer
+    GB_COUPLING_STORED,  // all that backward needs
+    // Nothing: couplings share it all. The features are computed before each call of forward,
+    // inverse and backward, the values again in backward, after which v is the coupling's input.
+    GB_COUPLING_RECOMPUTED,
+};
+
+// Memory that couplings of one level share.
 struct gb_coupling_shared {
-    float *values;          // without training: of the network
-    float *workspace;       // with training: of its gradients
-    struct gb_tensor d_raw; // with training
+    enum gb_coupling_memory memory;
+    float *values;           // of the network, unless they are stored
+    float *workspace;        // with training: of gradients
+    struct gb_tensor d_raw;  // with training
+    float *features_values;  // recomputed; so are the following
+    struct gb_tensor joined; // the buffer
+    struct gb_tensor d_input;
 };
 
 enum gb_status gb_conditional_coupling_plan(struct gb_conditional_coupling *layer,
@@ -33,13 +46,14 @@ enum gb_status gb_conditional_coupling_plan(struct gb_conditional_coupling *laye
                                             const struct gb_coupling_shape *shape, bool live);
 // `of`: one of the layers that share it.
 void gb_coupling_shared_bind(struct gb_coupling_shared *shared, struct gb_arena *arena,
-                             const struct gb_conditional_coupling *of, bool training);
+                             const struct gb_conditional_coupling *of,
+                             enum gb_coupling_memory memory);
 void gb_conditional_coupling_bind(struct gb_conditional_coupling *layer, struct gb_arena *arena,
-                                  const struct gb_coupling_shared *shared, bool training);
+                                  const struct gb_coupling_shared *shared);
 void gb_conditional_coupling_free(struct gb_conditional_coupling *layer,
                                   const struct gb_backend *backend);
 
-// Features of x; one job.
+// Features of x; one job, unless `job` of the plan was `main`.
 void gb_conditional_coupling_condition(struct gb_conditional_coupling *layer,
                                        const struct gb_pass *pass, const struct gb_tensor *x);
 

@@ -23,8 +23,8 @@ enum gb_status gb_conditional_inv1x1_plan(struct gb_conditional_inv1x1 *layer,
 }
 
 void gb_conditional_inv1x1_bind(struct gb_conditional_inv1x1 *layer, struct gb_arena *arena,
-                                bool training) {
-    gb_conditioning_net_bind(&layer->net, arena, training);
+                                bool training, bool recomputed) {
+    gb_conditioning_net_bind(&layer->net, arena, training, recomputed);
     const struct gb_tensor *matrices = &layer->net.output;
     layer->inverses = gb_take_tensor(arena, matrices->n, 1, 1, matrices->c);
     layer->log_abs_det = gb_arena_doubles(arena, (size_t)layer->images);

@@ -23,7 +23,7 @@ enum gb_status gb_conditional_inv1x1_plan(struct gb_conditional_inv1x1 *layer,
                                           struct gb_conditioning_shape shape,
                                           const struct gb_image_problem *variables, bool live);
 void gb_conditional_inv1x1_bind(struct gb_conditional_inv1x1 *layer, struct gb_arena *arena,
-                                bool training);
+                                bool training, bool recomputed); // as the network's
 void gb_conditional_inv1x1_free(struct gb_conditional_inv1x1 *layer,
                                 const struct gb_backend *backend);
 

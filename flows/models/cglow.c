@@ -37,7 +37,7 @@ struct gb_cglow {
     struct level level[GB_MAX_LEVELS];
     struct step *steps; // levels * steps of them
     // Each thread's own memory while it runs conditioning networks.
-    size_t job_scratch, job_workspace; // bytes
+    size_t job_scratch, job_workspace, job_values; // bytes; values of those that are recomputed
     char *job_memory;
     struct gb_tensor d_x_part; // one network's contribution to dx
 };
@@ -48,6 +48,11 @@ static int step_count(const struct gb_cglow *model) {
 
 static struct step *step_at(const struct gb_cglow *model, int level, int step) {
     return &model->steps[level * model->config.steps + step];
+}
+
+// Backward recomputes what forward does not keep.
+static bool recomputes(const struct gb_cglow *model) {
+    return model->base.use.reversible && gb_model_trains(&model->base.use);
 }
 
 static bool is_last(const struct gb_cglow *model, int level) {
@@ -80,7 +85,9 @@ static enum gb_status plan_step(struct gb_cglow *model, int l, int k, struct gb_
     GB_TRY(gb_builder_begin_layer(main, &step->rotation, &rotation, "n%dh%dw%dc%d", s->batch, s->h,
                                   s->w, s->c));
     gb_builder_end_layer(main, step->rotation);
-    return gb_conditional_coupling_plan(&step->coupling, job, main, s, live);
+    // Features that are recomputed in every step cannot wait for other jobs.
+    return gb_conditional_coupling_plan(&step->coupling, recomputes(model) ? main : job, main, s,
+                                        live);
 }
 
 static enum gb_status plan(struct gb_model *base, const void *argument) {
@@ -134,16 +141,25 @@ static enum gb_status plan(struct gb_model *base, const void *argument) {
 static void bind_step(struct gb_cglow *model, struct step *step,
                       const struct gb_coupling_shared *shared) {
     struct gb_arena *arena = &model->base.arena;
-    bool training = gb_model_trains(&model->base.use);
-    gb_conditioning_net_bind(&step->actnorm.net, arena, training);
-    gb_conditional_inv1x1_bind(&step->inv1x1, arena, training);
-    gb_conditional_coupling_bind(&step->coupling, arena, shared, training);
+    const struct gb_conditioning_net *const nets[] = {&step->actnorm.net, &step->inv1x1.net};
+    bool training = gb_model_trains(&model->base.use), recomputed = recomputes(model);
+    gb_conditioning_net_bind(&step->actnorm.net, arena, training, recomputed);
+    gb_conditional_inv1x1_bind(&step->inv1x1, arena, training, recomputed);
+    gb_conditional_coupling_bind(&step->coupling, arena, shared);
     if (!training)
         return;
-    size_t floats = gb_conditioning_net_workspace(&step->actnorm.net);
-    floats = gb_max_size(floats, gb_conditioning_net_workspace(&step->inv1x1.net));
-    floats = gb_max_size(floats, step->coupling.features.workspace_floats);
-    model->job_workspace = gb_max_size(model->job_workspace, floats * sizeof(float));
+    size_t workspace = recomputed ? 0 : step->coupling.features.workspace_floats, values = 0;
+    for (int i = 0; i < 2; i++) {
+        workspace = gb_max_size(workspace, gb_conditioning_net_workspace(nets[i]));
+        values = gb_max_size(values, recomputed ? gb_conditioning_net_values(nets[i]) : 0);
+    }
+    model->job_workspace = gb_max_size(model->job_workspace, workspace * sizeof(float));
+    model->job_values =
+        gb_max_size(model->job_values, gb_round_up(values, GB_CHANNEL_PAD) * sizeof(float));
+}
+
+static size_t job_bytes(const struct gb_cglow *model) {
+    return model->job_scratch + model->job_workspace + model->job_values;
 }
 
 static void bind_split(struct level *level, struct gb_arena *arena, bool training) {
@@ -157,6 +173,9 @@ static void bind(struct gb_model *base) {
     struct gb_cglow *model = (struct gb_cglow *)base;
     const struct gb_model_use *use = &base->use;
     struct gb_arena *arena = &base->arena;
+    const enum gb_coupling_memory memory = recomputes(model)      ? GB_COUPLING_RECOMPUTED
+                                           : gb_model_trains(use) ? GB_COUPLING_STORED
+                                                                  : GB_COUPLING_FORWARD;
     for (int l = 0; l < model->config.levels; l++) {
         struct level *level = &model->level[l];
         const struct gb_coupling_shape *s = &level->shape;
@@ -166,15 +185,13 @@ static void bind(struct gb_model *base) {
             level->d = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
             level->d_normalised = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
         }
-        gb_coupling_shared_bind(&level->shared, arena, &step_at(model, l, 0)->coupling,
-                                gb_model_trains(use));
+        gb_coupling_shared_bind(&level->shared, arena, &step_at(model, l, 0)->coupling, memory);
         for (int k = 0; k < model->config.steps; k++)
             bind_step(model, step_at(model, l, k), &level->shared);
         if (!is_last(model, l))
             bind_split(level, arena, gb_model_trains(use));
     }
-    model->job_memory =
-        gb_arena_alloc(arena, (model->job_scratch + model->job_workspace) * (size_t)use->threads);
+    model->job_memory = gb_arena_alloc(arena, job_bytes(model) * (size_t)use->threads);
     if (use->input_gradient)
         model->d_x_part = gb_take_tensor(arena, use->batch, model->config.sizes.x_h,
                                          model->config.sizes.x_w, model->config.sizes.x_c);
@@ -194,13 +211,19 @@ static void release(struct gb_model *base) {
 
 // ---- Conditioning: everything that depends on x alone ----
 
-// A step has three networks on x; each is a job.
-enum { JOBS_PER_STEP = 3 };
+// A step has three networks on x. Each is a job, except features that are recomputed, for which
+// the flow uses all threads.
+enum { MOST_JOBS_PER_STEP = 3 };
+
+static int jobs_per_step(const struct gb_cglow *model) {
+    return recomputes(model) ? MOST_JOBS_PER_STEP - 1 : MOST_JOBS_PER_STEP;
+}
 
 static struct gb_pass job_pass(struct gb_cglow *model, int rank, const struct gb_adam *adam,
-                               float **workspace) {
-    char *memory = model->job_memory + (size_t)rank * (model->job_scratch + model->job_workspace);
+                               float **workspace, float **values) {
+    char *memory = model->job_memory + (size_t)rank * job_bytes(model);
     *workspace = (float *)(memory + model->job_scratch);
+    *values = (float *)(memory + model->job_scratch + model->job_workspace);
     struct gb_pass pass = gb_model_pass(&model->base, adam);
     pass.exec =
         (struct gb_exec){.threads = 1, .scratch = memory, .scratch_bytes = model->job_scratch};
@@ -209,14 +232,17 @@ static struct gb_pass job_pass(struct gb_cglow *model, int rank, const struct gb
 
 static void condition_job(void *argument, int index, int rank) {
     struct gb_cglow *model = argument;
-    struct step *step = &model->steps[index / JOBS_PER_STEP];
-    float *workspace;
-    struct gb_pass pass = job_pass(model, rank, NULL, &workspace);
-    switch (index % JOBS_PER_STEP) {
+    const int jobs = jobs_per_step(model);
+    struct step *step = &model->steps[index / jobs];
+    float *workspace, *values;
+    struct gb_pass pass = job_pass(model, rank, NULL, &workspace, &values);
+    switch (index % jobs) {
     case 0:
+        gb_conditioning_net_move(&step->actnorm.net, values);
         gb_conditioning_net_forward(&step->actnorm.net, &pass, &model->base.x);
         break;
     case 1:
+        gb_conditioning_net_move(&step->inv1x1.net, values);
         gb_conditional_inv1x1_condition(&step->inv1x1, &pass, &model->base.x);
         break;
     default:
@@ -228,7 +254,8 @@ static enum gb_status condition(struct gb_model *base, const struct gb_tensor *x
     struct gb_cglow *model = (struct gb_cglow *)base;
     assert(x->n == base->use.batch / base->use.samples_per_x);
     base->x = *x;
-    gb_parallel_jobs(base->use.threads, JOBS_PER_STEP * step_count(model), condition_job, model);
+    gb_parallel_jobs(base->use.threads, jobs_per_step(model) * step_count(model), condition_job,
+                     model);
     for (int i = 0; i < step_count(model); i++) {
         char name[64];
         snprintf(name, sizeof name, "level %d, step %d", i / model->config.steps,
@@ -247,15 +274,18 @@ struct condition_backward {
 static void condition_backward_job(void *argument, int index, int rank) {
     const struct condition_backward *backward = argument;
     struct gb_cglow *model = backward->model;
-    struct step *step = &model->steps[index / JOBS_PER_STEP];
-    float *workspace;
-    struct gb_pass pass = job_pass(model, rank, backward->adam, &workspace);
+    const int jobs = jobs_per_step(model);
+    struct step *step = &model->steps[index / jobs];
+    float *workspace, *values;
+    struct gb_pass pass = job_pass(model, rank, backward->adam, &workspace, &values);
     const struct gb_tensor *x = &model->base.x, *dx = backward->dx;
-    switch (index % JOBS_PER_STEP) {
+    switch (index % jobs) {
     case 0:
+        gb_conditioning_net_move(&step->actnorm.net, values);
         gb_conditioning_net_backward(&step->actnorm.net, &pass, x, workspace, dx);
         break;
     case 1:
+        gb_conditioning_net_move(&step->inv1x1.net, values);
         gb_conditioning_net_backward(&step->inv1x1.net, &pass, x, workspace, dx);
         break;
     default:
@@ -265,7 +295,7 @@ static void condition_backward_job(void *argument, int index, int rank) {
 
 static void condition_backward(struct gb_cglow *model, const struct gb_adam *adam,
                                const struct gb_tensor *dx) {
-    int jobs = JOBS_PER_STEP * step_count(model);
+    int jobs = jobs_per_step(model) * step_count(model);
     struct condition_backward backward = {.model = model, .adam = adam};
     if (!dx) {
         gb_parallel_jobs(model->base.use.threads, jobs, condition_backward_job, &backward);
@@ -273,10 +303,6 @@ static void condition_backward(struct gb_cglow *model, const struct gb_adam *ada
     }
     // The networks' contributions to dx are added in the order of the jobs.
     struct gb_pass pass = gb_model_pass(&model->base, adam);
-    for (int n = 0; n < dx->n; n++)
-        for (int i = 0; i < dx->h; i++)
-            for (int j = 0; j < dx->w; j++)
-                memset(gb_at(dx, n, i, j), 0, (size_t)dx->c * sizeof(float));
     backward.dx = &model->d_x_part;
     for (int index = 0; index < jobs; index++) {
         condition_backward_job(&backward, index, 0);
@@ -294,6 +320,39 @@ static const struct gb_tensor *step_input(const struct gb_cglow *model, int l, i
 // The variables that leave a level.
 static const struct gb_tensor *level_output(const struct gb_cglow *model, int l) {
     return &step_at(model, l, model->config.steps - 1)->coupling.coupling.v;
+}
+
+// Before each use of a coupling whose features are not kept.
+static void recompute_features(struct gb_cglow *model, struct step *step,
+                               const struct gb_pass *pass) {
+    if (recomputes(model))
+        gb_conditional_coupling_condition(&step->coupling, pass, &model->base.x);
+}
+
+// And after its backward, whose d_input the next coupling overwrites.
+static void recomputed_features_backward(struct gb_cglow *model, const struct level *level,
+                                         struct step *step, const struct gb_pass *pass,
+                                         const struct gb_tensor *dx) {
+    if (!recomputes(model))
+        return;
+    gb_conditional_coupling_condition_backward(&step->coupling, pass, &model->base.x,
+                                               level->shared.workspace,
+                                               dx ? &model->d_x_part : NULL);
+    if (dx)
+        pass->backend->add(&pass->exec, &model->d_x_part, dx);
+}
+
+// The input of a step's 1x1 convolution, which is cheaper to recompute than to keep for every step;
+// by the inverse if the step's own input was not kept either.
+static void recover_normalised(struct gb_cglow *model, struct level *level, struct step *step,
+                               const struct gb_pass *pass, const struct gb_tensor *input) {
+    if (!recomputes(model)) {
+        gb_conditional_actnorm_forward(&step->actnorm, pass, input, &level->normalised, NULL);
+        return;
+    }
+    gb_conditional_inv1x1_inverse(&step->inv1x1, pass, &step->coupling.coupling.v,
+                                  &level->normalised);
+    gb_conditional_actnorm_inverse(&step->actnorm, pass, &level->normalised, input);
 }
 
 static struct gb_tensor kept_half(const struct gb_tensor *v) {
@@ -324,6 +383,7 @@ static enum gb_status forward(struct gb_model *base, const struct gb_tensor *y,
             gb_conditional_inv1x1_forward(&step->inv1x1, &pass, &level->normalised,
                                           &step->coupling.coupling.v, log_likelihood);
             gb_layer_end(pass.profile, &span);
+            recompute_features(model, step, &pass);
             gb_coupling_layer_forward(&step->coupling.coupling, &pass, log_likelihood);
         }
         const struct gb_tensor *v = level_output(model, l);
@@ -349,6 +409,10 @@ static void backward(struct gb_model *base, const float *d_log_likelihood,
     assert(adam ? base->use.training : base->use.gradients);
     assert(!dx || base->use.input_gradient);
     struct gb_pass pass = gb_model_pass(base, adam);
+    for (int n = 0; dx && n < dx->n; n++)
+        for (int i = 0; i < dx->h; i++)
+            for (int j = 0; j < dx->w; j++)
+                memset(gb_at(dx, n, i, j), 0, (size_t)dx->c * sizeof(float));
     for (int l = model->config.levels - 1; l >= 0; l--) {
         struct level *level = &model->level[l];
         const struct gb_tensor *v = level_output(model, l), *d = &level->d;
@@ -366,12 +430,13 @@ static void backward(struct gb_model *base, const float *d_log_likelihood,
         for (int k = model->config.steps - 1; k >= 0; k--) {
             struct step *step = step_at(model, l, k);
             const struct gb_tensor *input = step_input(model, l, k);
+            recompute_features(model, step, &pass);
             gb_conditional_coupling_backward(&step->coupling, &level->shared, &pass, d,
                                              d_log_likelihood);
+            recomputed_features_backward(model, level, step, &pass, dx);
             struct gb_layer_span span;
             gb_layer_begin(pass.profile, step->rotation, GB_BACKWARD, &span);
-            // The 1x1 convolution's input is cheaper to recompute than to keep for every step.
-            gb_conditional_actnorm_forward(&step->actnorm, &pass, input, &level->normalised, NULL);
+            recover_normalised(model, level, step, &pass, input);
             gb_conditional_inv1x1_backward(&step->inv1x1, &pass, &level->normalised, d,
                                            d_log_likelihood, &level->d_normalised);
             gb_conditional_actnorm_backward(&step->actnorm, &pass, input, &level->d_normalised,
@@ -402,6 +467,7 @@ static void inverse(struct gb_model *base, const struct gb_latents *noise, float
         }
         for (int k = model->config.steps - 1; k >= 0; k--) {
             struct step *step = step_at(model, l, k);
+            recompute_features(model, step, &pass);
             gb_coupling_layer_inverse(&step->coupling.coupling, &pass);
             struct gb_layer_span span;
             gb_layer_begin(pass.profile, step->rotation, GB_INVERSE, &span);
@@ -428,6 +494,7 @@ static void latent_shapes(const struct gb_model *base, struct gb_latents *shapes
 const struct gb_model_kind gb_cglow_model = {
     .title = "c-Glow",
     .table = &gb_cglow_table,
+    .recomputes = true,
     .check = gb_cglow_check,
     .dequantisation = dequantisation,
     .size = sizeof(struct gb_cglow),

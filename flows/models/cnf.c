@@ -138,6 +138,7 @@ static enum gb_status plan(struct gb_model *base, const void *argument) {
                                  .params = &base->params,
                                  .precision = base->use.precision,
                                  .threads = base->use.threads,
+                                 .recompute = base->use.reversible,
                                  .layers = &base->layers};
     const struct gb_flow_steps_shape shape = {
         .count = config->steps,
@@ -361,6 +362,7 @@ static void latent_shapes(const struct gb_model *base, struct gb_latents *shapes
 const struct gb_model_kind gb_cnf_model = {
     .title = "CNF",
     .table = &gb_cnf_table,
+    .recomputes = true,
     .check = gb_cnf_check,
     .dequantisation = dequantisation,
     .size = sizeof(struct gb_cnf),

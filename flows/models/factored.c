@@ -110,8 +110,8 @@ static struct gb_likelihood likelihood(const void *config, bool training) {
     return (struct gb_likelihood){.form = GB_LIKELIHOOD_BERNOULLI, .bernoulli = bernoulli};
 }
 
-const struct gb_model_kind gb_factored_model =
-    GB_REGRESSION_MODEL("factored", network, likelihood, NULL, .uniform_noise = true);
+const struct gb_model_kind gb_factored_model = GB_REGRESSION_MODEL(
+    "factored", network, likelihood, NULL, .uniform_noise = true, .recomputes = true);
 
 // ---- As many parameters as a flow ----
 

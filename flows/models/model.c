@@ -15,6 +15,8 @@ static enum gb_status plan(const struct gb_model_kind *kind, const void *config,
                            const struct gb_model_use *use, const struct gb_backend *backend,
                            struct gb_model **result) {
     GB_TRY(kind->check(config));
+    if (use->reversible)
+        GB_TRY(gb_model_check_reversible(kind));
     struct gb_model *model = *result = calloc(1, kind->size);
     if (!model)
         return gb_no_memory("cannot build the model", kind->title);
@@ -62,6 +64,13 @@ void gb_model_free(struct gb_model *model) {
     gb_params_free(&model->params);
     free(model->layers.list);
     free(model);
+}
+
+enum gb_status gb_model_check_reversible(const struct gb_model_kind *kind) {
+    if (kind->recomputes)
+        return GB_OK;
+    return gb_fail(GB_BAD_INPUT, "cannot recompute activations", kind->title,
+                   "reversible memory is for c-Glow, CNF and the factored models");
 }
 
 enum gb_status gb_model_parameters(const struct gb_model_kind *kind, const void *config,

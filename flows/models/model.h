@@ -74,7 +74,13 @@ struct gb_model_use {
     // likelihoods, sums and master weights are floats.
     enum gb_type precision;
     enum gb_type moments; // of Adam: GB_F32 or GB_BF16 (gb_adam_target.bf16_moments)
-    bool reversible;      // of CNF: backward computes the flow's activations again, by the inverse
+    // Backward recomputes what forward would have to keep for it, in flows by the inverse; only for
+    // kinds that recompute. Log-likelihoods stay bitwise the same. Where a network is run again on
+    // the same input (RRDB, VGG, c-Glow's conditioning) gradients do, too: all of the factored
+    // models'. The inverse of a step recovers its input up to rounding, about 2^-24 of its size per
+    // step, and all gradients of the flow differ by as little from stored ones; in bf16, which
+    // rounds that input, by as much as bf16 gradients differ from fp32 ones (flows/README.md).
+    bool reversible;
 };
 
 // Whether there is a backward.
@@ -108,6 +114,7 @@ struct gb_model_kind {
     // A single prediction for each x: inverse ignores the noise, and log_likelihood is that of
     // noise of a fixed width around it, which is not comparable with other models'.
     bool point_estimate;
+    bool recomputes;                       // gb_model_use.reversible may be set
     bool uniform_noise;                    // for inverse: in [0, 1) instead of standard normal
     const struct gb_regression_form *form; // of a single network (regression.h); otherwise NULL
 
@@ -167,6 +174,9 @@ enum gb_status gb_model_create(const struct gb_model_kind *kind, const void *con
                                const struct gb_model_use *use, const struct gb_backend *backend,
                                struct gb_model **model);
 void gb_model_free(struct gb_model *model); // may be NULL
+
+// GB_BAD_INPUT for a kind that has nothing to recompute, as gb_model_create fails then.
+enum gb_status gb_model_check_reversible(const struct gb_model_kind *kind);
 
 // The number of parameters that a model of this configuration has.
 enum gb_status gb_model_parameters(const struct gb_model_kind *kind, const void *config,

@@ -26,6 +26,7 @@ enum gb_status gb_regression_plan(struct gb_model *base, const void *config) {
                                  .params = &base->params,
                                  .precision = base->use.precision,
                                  .threads = base->use.threads,
+                                 .recompute = base->use.reversible,
                                  .layers = &base->layers};
     struct gb_slice x =
         gb_feed_forward_begin(&model->net, &builder, wanted(&base->use),

@@ -68,12 +68,16 @@ enum gb_status gb_conditioning_net_plan(struct gb_conditioning_net *net, struct 
 }
 
 void gb_conditioning_net_bind(struct gb_conditioning_net *net, struct gb_arena *arena,
-                              bool training) {
-    gb_feed_forward_bind(&net->conv, arena, gb_arena_floats(arena, net->conv.value_floats));
+                              bool training, bool recomputed) {
+    net->recomputed = recomputed;
+    gb_feed_forward_bind(&net->conv, arena,
+                         recomputed ? NULL : gb_arena_floats(arena, net->conv.value_floats));
     for (int i = 0; i < GB_FC_LAYERS; i++) {
         const struct gb_fc_problem *p = &net->fc[i].plan.problem;
         gb_fc_layer_bind(&net->fc[i], arena);
-        net->hidden[i] = gb_take_tensor(arena, p->n, 1, 1, p->k);
+        net->hidden[i] = recomputed && i < GB_FC_LAYERS - 1
+                             ? gb_dense(NULL, p->n, 1, 1, p->k)
+                             : gb_take_tensor(arena, p->n, 1, 1, p->k);
     }
     const struct gb_tensor *last = &net->hidden[GB_FC_LAYERS - 1];
     const int batch = last->n * net->samples_per_x;
@@ -82,21 +86,45 @@ void gb_conditioning_net_bind(struct gb_conditioning_net *net, struct gb_arena *
         net->d_output = gb_take_tensor(arena, batch, 1, 1, last->c);
 }
 
+size_t gb_conditioning_net_values(const struct gb_conditioning_net *net) {
+    size_t floats = net->conv.value_floats;
+    for (int i = 0; i < GB_FC_LAYERS - 1; i++)
+        floats += gb_tensor_floats(&net->hidden[i]);
+    return floats;
+}
+
+void gb_conditioning_net_move(struct gb_conditioning_net *net, float *values) {
+    if (!net->recomputed)
+        return;
+    gb_feed_forward_move(&net->conv, values);
+    values += net->conv.value_floats;
+    for (int i = 0; i < GB_FC_LAYERS - 1; i++) {
+        net->hidden[i].data = values;
+        values += gb_tensor_floats(&net->hidden[i]);
+    }
+}
+
 void gb_conditioning_net_free(struct gb_conditioning_net *net, const struct gb_backend *backend) {
     gb_feed_forward_free(&net->conv, backend);
     for (int i = 0; i < GB_FC_LAYERS; i++)
         gb_fc_layer_free(&net->fc[i], backend);
 }
 
+// Up to the output of FC layer fc_layers - 1.
+static void run(struct gb_conditioning_net *net, const struct gb_pass *pass,
+                const struct gb_tensor *x, int fc_layers) {
+    gb_feed_forward_forward(&net->conv, pass, x);
+    for (int i = 0; i < fc_layers; i++)
+        gb_fc_layer_forward(&net->fc[i], pass,
+                            i == 0 ? gb_feed_forward_value(&net->conv, 0) : &net->hidden[i - 1],
+                            &net->hidden[i]);
+}
+
 void gb_conditioning_net_forward(struct gb_conditioning_net *net, const struct gb_pass *pass,
                                  const struct gb_tensor *x) {
     struct gb_layer_span span;
     gb_layer_begin(pass->profile, net->layer, GB_FORWARD, &span);
-    gb_feed_forward_forward(&net->conv, pass, x);
-    for (int i = 0; i < GB_FC_LAYERS; i++)
-        gb_fc_layer_forward(&net->fc[i], pass,
-                            i == 0 ? gb_feed_forward_value(&net->conv, 0) : &net->hidden[i - 1],
-                            &net->hidden[i]);
+    run(net, pass, x, GB_FC_LAYERS);
     gb_layer_end(pass->profile, &span);
     if (net->samples_per_x > 1)
         gb_repeat_images(pass, &net->hidden[GB_FC_LAYERS - 1], net->samples_per_x, &net->output);
@@ -117,6 +145,8 @@ void gb_conditioning_net_backward(struct gb_conditioning_net *net, const struct 
     struct gb_tensor d_out = net->d_output;
     struct gb_layer_span span;
     gb_layer_begin(pass->profile, net->layer, GB_BACKWARD, &span);
+    if (net->recomputed)
+        run(net, pass, x, GB_FC_LAYERS - 1);
     for (int i = GB_FC_LAYERS - 1; i >= 0; i--) {
         const struct gb_tensor *input =
             i == 0 ? gb_feed_forward_value(&net->conv, 0) : &net->hidden[i - 1];

@@ -16,6 +16,9 @@ struct gb_conditioning_net {
     struct gb_fc_layer fc[GB_FC_LAYERS];
     struct gb_tensor hidden[GB_FC_LAYERS]; // outputs of the FC layers, images x 1 x 1 x width
     int samples_per_x;
+    // With training: only the output is kept. The other values belong to the caller
+    // (gb_conditioning_net_move), and backward computes them again.
+    bool recomputed;
     // The last of them, repeated for the samples of one x; and its gradient, with training, which
     // the layer that it conditions leaves there.
     struct gb_tensor output, d_output;
@@ -34,8 +37,14 @@ enum gb_status gb_conditioning_net_plan(struct gb_conditioning_net *net, struct 
                                         bool live, struct gb_init last_weight,
                                         struct gb_init last_bias);
 void gb_conditioning_net_bind(struct gb_conditioning_net *net, struct gb_arena *arena,
-                              bool training);
+                              bool training, bool recomputed);
 void gb_conditioning_net_free(struct gb_conditioning_net *net, const struct gb_backend *backend);
+
+// Of a network that is recomputed: the floats that its forward and backward need next to the
+// output, and where they are from now on. Networks that do not run at the same time may share them.
+// A network that has values of its own keeps them.
+size_t gb_conditioning_net_values(const struct gb_conditioning_net *net);
+void gb_conditioning_net_move(struct gb_conditioning_net *net, float *values);
 
 // x to the output; one job.
 void gb_conditioning_net_forward(struct gb_conditioning_net *net, const struct gb_pass *pass,

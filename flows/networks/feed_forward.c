@@ -23,6 +23,8 @@ struct gb_feed_forward_operation {
     struct gb_slice skip; // RESIDUAL: x; `from` is r
     struct accumulation d_from, d_skip;
     int layer; // gb_feed_forward.layer
+    int block; // that it belongs to, or NO_BLOCK
+    bool runs_again;
     union {
         struct {
             struct gb_conv_layer layer;
@@ -47,12 +49,21 @@ struct gb_feed_forward_buffer {
     enum gb_type type; // of values and gradients
     int output;        // its index, or NOT_AN_OUTPUT
     bool trained;      // it depends on parameters, so backward needs its gradient
+    int block;         // whose recomputation restores its value, or NO_BLOCK
     struct gb_tensor value;
     size_t value_offset, gradient_offset; // in values, in backward's workspace
     int known; // while planning: channels whose gradient has contributions so far
 };
 
-enum { INPUT, NOT_AN_OUTPUT = -1 };
+// Operations [first, end) that backward runs again.
+struct gb_feed_forward_block {
+    int first, end;
+    struct gb_slice input;
+    bool copied;  // forward copies the input, since its buffer is used again
+    size_t saved; // where to, in values
+};
+
+enum { INPUT, NOT_AN_OUTPUT = -1, NO_BLOCK = -1 };
 
 static struct gb_tensor shape_of(const struct gb_feed_forward *net, int buffer) {
     const struct gb_feed_forward_buffer *b = &net->buffers[buffer];
@@ -74,8 +85,8 @@ struct gb_slice gb_feed_forward_buffer(struct gb_feed_forward *net, int h, int w
         return (struct gb_slice){INPUT, 0, c};
     }
     net->buffers = buffers;
-    buffers[net->buffer_count] =
-        (struct gb_feed_forward_buffer){.h = h, .w = w, .c = c, .output = NOT_AN_OUTPUT};
+    buffers[net->buffer_count] = (struct gb_feed_forward_buffer){
+        .h = h, .w = w, .c = c, .output = NOT_AN_OUTPUT, .block = NO_BLOCK};
     return (struct gb_slice){net->buffer_count++, 0, c};
 }
 
@@ -108,6 +119,7 @@ static struct gb_feed_forward_operation *append(struct gb_feed_forward *net, enu
     operation->from = from;
     operation->to = to;
     operation->layer = net->layer;
+    operation->block = net->in_block ? net->block_count - 1 : NO_BLOCK;
     net->operations[net->operation_count++] = operation;
     return operation;
 }
@@ -212,6 +224,28 @@ void gb_feed_forward_residual(struct gb_feed_forward *net, struct gb_slice x, fl
     operation->factor = factor;
     mark_trained(net, x, to);
     mark_trained(net, r, to);
+}
+
+void gb_feed_forward_keep(struct gb_feed_forward *net) {
+    if (net->in_block)
+        net->blocks[net->block_count - 1].end = net->operation_count;
+    net->in_block = false;
+}
+
+void gb_feed_forward_recompute(struct gb_feed_forward *net, struct gb_slice input) {
+    gb_feed_forward_keep(net);
+    if (net->status != GB_OK || !net->builder->recompute || !net->gradients)
+        return;
+    struct gb_feed_forward_block *blocks =
+        gb_grow(net->blocks, (size_t)net->block_count, sizeof *blocks);
+    if (!blocks) {
+        fail(net, gb_no_memory("cannot build the model", "network"));
+        return;
+    }
+    net->blocks = blocks;
+    blocks[net->block_count++] =
+        (struct gb_feed_forward_block){.first = net->operation_count, .input = input};
+    net->in_block = true;
 }
 
 void gb_feed_forward_output(struct gb_feed_forward *net, struct gb_slice slice) {
@@ -412,6 +446,65 @@ static struct uses uses_of(const struct gb_feed_forward *net, int buffer) {
     return uses;
 }
 
+static bool touches(const struct gb_feed_forward_operation *operation, int buffer) {
+    return operation->from.buffer == buffer || operation->to.buffer == buffer ||
+           (operation->kind == RESIDUAL && operation->skip.buffer == buffer);
+}
+
+// The block that all operations on a buffer belong to, or NO_BLOCK.
+static int only_block(const struct gb_feed_forward *net, int buffer) {
+    int block = NO_BLOCK;
+    for (int i = 0; i < net->operation_count; i++) {
+        const struct gb_feed_forward_operation *operation = net->operations[i];
+        if (!touches(operation, buffer))
+            continue;
+        if (operation->block == NO_BLOCK || (block != NO_BLOCK && operation->block != block))
+            return NO_BLOCK;
+        block = operation->block;
+    }
+    return block;
+}
+
+// Which blocks restore which buffers: their own, and the one that a copied input is part of. What
+// else operations of a block read stays.
+static void plan_blocks(struct gb_feed_forward *net) {
+    if (!net->block_count)
+        return;
+    for (int b = 1; b < net->buffer_count; b++)
+        if (net->buffers[b].output == NOT_AN_OUTPUT)
+            net->buffers[b].block = only_block(net, b);
+    for (int k = 0; k < net->block_count; k++) {
+        struct gb_feed_forward_block *block = &net->blocks[k];
+        struct gb_feed_forward_buffer *input = &net->buffers[block->input.buffer];
+        block->copied = block->input.count < input->c;
+        assert(!block->copied || block->input.buffer != INPUT);
+        if (block->copied)
+            input->block = k;
+        for (int i = block->end - 1; i >= block->first; i--) {
+            struct gb_feed_forward_operation *operation = net->operations[i];
+            bool wanted = uses_of(net, operation->to.buffer).kept;
+            for (int j = i + 1; j < block->end && !wanted; j++)
+                wanted = net->operations[j]->runs_again && reads(net->operations[j], operation->to);
+            operation->runs_again = wanted && net->buffers[operation->to.buffer].block == k;
+            assert(!operation->runs_again || operation->from.buffer == INPUT ||
+                   net->buffers[operation->from.buffer].block == k ||
+                   uses_of(net, operation->from.buffer).kept);
+        }
+    }
+}
+
+// What backward needs of a buffer that a block restores stays until the block's own backward, which
+// runs when the memory of all that follows is free again.
+static struct span value_span(const struct gb_feed_forward *net, int buffer) {
+    const struct uses uses = uses_of(net, buffer);
+    const int block = net->buffers[buffer].block;
+    int end = uses.last_read;
+    if (uses.kept)
+        end = block == NO_BLOCK ? net->operation_count - 1
+                                : gb_max_int(end, net->blocks[block].end - 1);
+    return (struct span){uses.first_write, end};
+}
+
 struct slot {
     size_t floats;
     int busy; // up to and including this operation
@@ -480,13 +573,18 @@ static void plan_rounding(struct gb_feed_forward *net) {
 static void plan_memory(struct gb_feed_forward *net, struct span *spans, struct slot *slots,
                         size_t *at) {
     int last = net->operation_count - 1;
-    for (int b = 0; b < net->buffer_count; b++) {
-        struct uses uses = uses_of(net, b);
-        spans[b] = (struct span){uses.first_write, uses.kept ? last : uses.last_read};
-    }
+    plan_blocks(net);
+    for (int b = 0; b < net->buffer_count; b++)
+        spans[b] = value_span(net, b);
     net->value_floats = pack(net, spans, slots, at);
     for (int b = 0; b < net->buffer_count; b++)
         net->buffers[b].value_offset = at[b];
+    for (int k = 0; k < net->block_count; k++) {
+        struct gb_tensor saved = shape_of(net, net->blocks[k].input.buffer);
+        saved.c = net->blocks[k].input.count;
+        net->blocks[k].saved = net->value_floats;
+        net->value_floats += net->blocks[k].copied ? gb_tensor_floats(&saved) : 0;
+    }
     if (!net->gradients)
         return;
     plan_accumulation(net);
@@ -505,6 +603,7 @@ static void plan_memory(struct gb_feed_forward *net, struct span *spans, struct 
 }
 
 enum gb_status gb_feed_forward_end(struct gb_feed_forward *net) {
+    gb_feed_forward_keep(net);
     plan_operations(net);
     net->builder = NULL;
     if (net->status != GB_OK)
@@ -525,12 +624,17 @@ enum gb_status gb_feed_forward_end(struct gb_feed_forward *net) {
 
 // ---- Memory ----
 
-void gb_feed_forward_bind(struct gb_feed_forward *net, struct gb_arena *arena, float *values) {
+void gb_feed_forward_move(struct gb_feed_forward *net, float *values) {
+    net->values = values;
     for (int b = 1; b < net->buffer_count; b++) {
         struct gb_feed_forward_buffer *buffer = &net->buffers[b];
         buffer->value = shape_of(net, b);
         buffer->value.data = values ? values + buffer->value_offset : NULL;
     }
+}
+
+void gb_feed_forward_bind(struct gb_feed_forward *net, struct gb_arena *arena, float *values) {
+    gb_feed_forward_move(net, values);
     for (int i = 0; i < net->operation_count; i++) {
         struct gb_feed_forward_operation *operation = net->operations[i];
         size_t moments = (size_t)net->images * (size_t)operation->from.count;
@@ -558,6 +662,7 @@ void gb_feed_forward_free(struct gb_feed_forward *net, const struct gb_backend *
     }
     free(net->operations);
     free(net->buffers);
+    free(net->blocks);
     *net = (struct gb_feed_forward){0};
 }
 
@@ -597,36 +702,57 @@ static void time_layer(const struct gb_pass *pass, int layer, enum gb_direction 
     gb_layer_begin(pass->profile, layer, direction, span);
 }
 
+static void run(const struct gb_feed_forward *net, struct gb_feed_forward_operation *operation,
+                const struct gb_pass *pass, const struct gb_tensor *x) {
+    const struct gb_backend *backend = pass->backend;
+    struct gb_tensor from = value_at(net, x, operation->from);
+    struct gb_tensor to = value_at(net, x, operation->to);
+    switch (operation->kind) {
+    case CONV:
+        gb_conv_layer_forward(&operation->conv.layer, pass, &from, &to);
+        break;
+    case NORM:
+        normalise(operation, pass, &from, &to);
+        break;
+    case POOL:
+        backend->max_pool_forward(&operation->pool, &pass->exec, &from, &to);
+        break;
+    case UPSAMPLE:
+        backend->upsample_forward(&operation->upsample, &pass->exec, &from, &to);
+        break;
+    case BICUBIC:
+        backend->resample(&pass->exec, &operation->enlarge, &from, &to);
+        break;
+    case RESIDUAL: {
+        struct gb_tensor skip = value_at(net, x, operation->skip);
+        backend->add_scaled(&pass->exec, &skip, operation->factor, &from, &to);
+    }
+    }
+}
+
+// Copies a block's input aside, or back.
+static void copy_input(const struct gb_feed_forward *net, const struct gb_feed_forward_block *block,
+                       const struct gb_pass *pass, bool back) {
+    if (!block->copied)
+        return;
+    const struct gb_tensor input = value_at(net, NULL, block->input);
+    const struct gb_tensor saved =
+        gb_dense_of(input.type, net->values + block->saved, input.n, input.h, input.w, input.c);
+    if (back)
+        gb_copy(pass, &saved, &input);
+    else
+        gb_copy(pass, &input, &saved);
+}
+
 void gb_feed_forward_forward(struct gb_feed_forward *net, const struct gb_pass *pass,
                              const struct gb_tensor *x) {
-    const struct gb_backend *backend = pass->backend;
     struct gb_layer_span span = {0};
     for (int i = 0; i < net->operation_count; i++) {
         struct gb_feed_forward_operation *operation = net->operations[i];
         time_layer(pass, operation->layer, GB_FORWARD, &span);
-        struct gb_tensor from = value_at(net, x, operation->from);
-        struct gb_tensor to = value_at(net, x, operation->to);
-        switch (operation->kind) {
-        case CONV:
-            gb_conv_layer_forward(&operation->conv.layer, pass, &from, &to);
-            break;
-        case NORM:
-            normalise(operation, pass, &from, &to);
-            break;
-        case POOL:
-            backend->max_pool_forward(&operation->pool, &pass->exec, &from, &to);
-            break;
-        case UPSAMPLE:
-            backend->upsample_forward(&operation->upsample, &pass->exec, &from, &to);
-            break;
-        case BICUBIC:
-            backend->resample(&pass->exec, &operation->enlarge, &from, &to);
-            break;
-        case RESIDUAL: {
-            struct gb_tensor skip = value_at(net, x, operation->skip);
-            backend->add_scaled(&pass->exec, &skip, operation->factor, &from, &to);
-        }
-        }
+        if (operation->block != NO_BLOCK && net->blocks[operation->block].first == i)
+            copy_input(net, &net->blocks[operation->block], pass, false);
+        run(net, operation, pass, x);
     }
     time_layer(pass, 0, GB_FORWARD, &span);
 }
@@ -740,6 +866,14 @@ static void map_backward(const struct gradients *gradients,
     accumulate_share(gradients, operation->from, &operation->d_from, &share);
 }
 
+static void run_again(const struct gb_feed_forward *net, const struct gb_feed_forward_block *block,
+                      const struct gb_pass *pass, const struct gb_tensor *x) {
+    copy_input(net, block, pass, true);
+    for (int i = block->first; i < block->end; i++)
+        if (net->operations[i]->runs_again)
+            run(net, net->operations[i], pass, x);
+}
+
 void gb_feed_forward_backward(struct gb_feed_forward *net, const struct gb_pass *pass,
                               const struct gb_tensor *x, const struct gb_tensor *d_outputs,
                               float *workspace, const struct gb_tensor *dx) {
@@ -752,6 +886,8 @@ void gb_feed_forward_backward(struct gb_feed_forward *net, const struct gb_pass 
         if (!wants_gradient(&gradients, operation->to))
             continue;
         time_layer(pass, operation->layer, GB_BACKWARD, &span);
+        if (operation->block != NO_BLOCK && net->blocks[operation->block].end == i + 1)
+            run_again(net, &net->blocks[operation->block], pass, x);
         struct gb_tensor from = value_at(net, x, operation->from);
         struct gb_tensor dy = gradient_at(&gradients, operation->to);
         if (operation->kind == CONV)

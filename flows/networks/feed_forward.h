@@ -38,16 +38,20 @@ enum { GB_MAX_OUTPUTS = 16 };
 
 struct gb_feed_forward_buffer;
 struct gb_feed_forward_operation;
+struct gb_feed_forward_block;
 
 struct gb_feed_forward {
     struct gb_builder *builder; // until the end
     enum gb_status status;
     int images;
     enum gb_gradients gradients; // of backward, which decides what values are kept
-    int buffer_count, operation_count, output_count;
+    int buffer_count, operation_count, output_count, block_count;
     struct gb_feed_forward_buffer *buffers; // the first is the input
     struct gb_feed_forward_operation **operations;
+    struct gb_feed_forward_block *blocks; // of operations that backward runs again
+    bool in_block;                        // while describing: the last of them is open
     struct gb_slice outputs[GB_MAX_OUTPUTS];
+    float *values;           // value_floats of them
     size_t value_floats;     // of forward's values
     size_t workspace_floats; // of backward's gradients
     int layer;               // that the operations added from now on are timed as; 0: none
@@ -90,6 +94,15 @@ struct gb_slice gb_feed_forward_bicubic(struct gb_feed_forward *net, struct gb_s
 void gb_feed_forward_residual(struct gb_feed_forward *net, struct gb_slice x, float factor,
                               struct gb_slice r, struct gb_slice to);
 
+// Checkpointing, for builders that recompute. The operations from here to the next call, or to
+// gb_feed_forward_keep, are a block. Of what was written before, they read `input` alone, outputs
+// and the network's input. Forward keeps `input` instead of the block's values (copied if it is
+// part of a buffer), and backward runs again those of its operations whose values it needs: the
+// same kernels on the same operands, so that gradients are bitwise those of stored values.
+void gb_feed_forward_recompute(struct gb_feed_forward *net, struct gb_slice input);
+// Ends the block: the values of what follows are kept.
+void gb_feed_forward_keep(struct gb_feed_forward *net);
+
 // Makes a whole buffer an output; numbered from 0.
 void gb_feed_forward_output(struct gb_feed_forward *net, struct gb_slice slice);
 
@@ -98,6 +111,8 @@ enum gb_status gb_feed_forward_end(struct gb_feed_forward *net);
 // `values`: net->value_floats, 64-byte aligned, NULL while planning. Networks that do not run at
 // the same time may share them; forward must then be repeated before backward.
 void gb_feed_forward_bind(struct gb_feed_forward *net, struct gb_arena *arena, float *values);
+// Moves the values to other memory; what they were is lost.
+void gb_feed_forward_move(struct gb_feed_forward *net, float *values);
 void gb_feed_forward_free(struct gb_feed_forward *net, const struct gb_backend *backend);
 
 // Output `index`: a dense view into the values.

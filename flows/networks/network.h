@@ -25,6 +25,7 @@ struct gb_builder {
     size_t scratch;           // the maximum that any of them needs, in bytes
     double step_flops;        // needed operations of a training step, so far
     bool job;                 // its passes are jobs: several at once, each on one thread
+    bool recompute;           // backward recomputes blocks of networks (gb_feed_forward_recompute)
     struct gb_layers *layers; // that profiles time; NULL: not listed
     char prefix[64];          // of parameter names, with its final dot
 };

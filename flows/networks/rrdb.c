@@ -67,9 +67,11 @@ struct gb_slice gb_rrdb(struct gb_feed_forward *net, const struct gb_rrdb_shape 
         bool last = i == shape->blocks - 1;
         struct gb_slice next =
             last ? gb_feed_forward_buffer(net, h, w, channels) : joined_buffer(net, shape);
+        gb_feed_forward_recompute(net, gb_subslice(joined, 0, channels));
         rrdb(net, shape, i, joined, gb_subslice(next, 0, channels));
         joined = next;
     }
+    gb_feed_forward_keep(net);
     struct gb_slice trunk = gb_feed_forward_conv(
         net, gb_conv_layer_default("features.trunk", channels, KERNEL, GB_IDENTITY), joined,
         channels);

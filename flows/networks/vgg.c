@@ -9,6 +9,7 @@ static struct gb_slice block(struct gb_feed_forward *net, int layer, int channel
                              struct gb_slice from) {
     char name[32];
     snprintf(name, sizeof name, "features.layers.%d", layer);
+    gb_feed_forward_recompute(net, from);
     struct gb_slice normalised = gb_feed_forward_norm(net, GB_RELU, from);
     return gb_feed_forward_conv(net, gb_conv_layer_default(name, from.count, KERNEL, GB_IDENTITY),
                                 normalised, channels);
@@ -25,4 +26,5 @@ void gb_vgg(struct gb_feed_forward *net, int levels, int channels, struct gb_sli
             at = block(net, layer++, channels, at);
         features[l] = at;
     }
+    gb_feed_forward_keep(net);
 }

@@ -122,6 +122,8 @@ static enum gb_status configure(const struct given *given, const struct gb_task_
             gb_run_set(config, &gb_run_fields[i], gb_run_number(&given->set, &gb_run_fields[i]));
     config->seed = given->set.seed == unset_seed ? 0 : given->set.seed;
     config->reversible = given->memory && strcmp(given->memory, "reversible") == 0;
+    if (config->reversible)
+        GB_TRY(gb_model_check_reversible(model->kind));
     for (int i = 0; i < GB_RUN_TYPES; i++)
         *gb_run_type(config, &gb_run_types[i]) = gb_precision_given(given->types[i], GB_F32);
     const int copies = given->set.config.sizes.y_c;
@@ -336,8 +338,8 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
                       "(sr, factored only) growth of the flow whose number of parameters it "
                       "matches (default: the task's); --growth is the baseline's own"),
         gb_option_choice("memory", "stored|reversible", &given.memory,
-                         "store a flow's activations, or recompute them in the backward pass "
-                         "(default: stored)"),
+                         "store activations, or recompute them in the backward pass: of c-Glow, "
+                         "CNF and factored (default: stored)"),
         gb_option_choice("precision", "fp32|bf16", &given.types[0],
                          "operands of convolutions and fully connected layers; sums, the flow and "
                          "the checkpoint are fp32 (default: fp32)"),

@@ -170,6 +170,8 @@ struct flow_probe flow_probe_new(const char *name, int place, double *tensor, si
 
 const struct flow_case flow_models[] = {
     {"c-Glow", 2, FLOW_CASE(cglow, {16, 9, 3, 8, 12, 2}, 2, 2, 5, 6, 7, 4, 0)},
+    {"c-Glow, reversible", 2, FLOW_CASE(cglow, {16, 9, 3, 8, 12, 2}, 2, 2, 5, 6, 7, 4, 0),
+     .reversible = true},
     {"CNF, super-resolution", 2,
      FLOW_CASE(cnf, {4, 6, 3, 8, 12, 3}, GB_CNF_SUPER_RESOLUTION, 2, 2, 5, 7, 1, 3, 0)},
     {"CNF, super-resolution, reversible", 2,

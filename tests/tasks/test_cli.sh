@@ -383,6 +383,15 @@ refuses "cannot change on resume: --init: $model has live" "$@" --init published
 refuses_like 'unknown backend: nothing: backends: ' "$@" --backend nothing
 refuses "nothing to resume: $model: already at step 8, past --iters 7" "$@" --iters 7
 
+# Reversible memory is recorded, resumed, and refused where there is nothing to recompute.
+recomputed=$folder/recomputed
+# shellcheck disable=SC2086 # options without blanks
+works 'horses 1/1 ' train horses $tiny --iters 1 --memory reversible --out "$recomputed"
+works 'horses 2/2 ' train horses --resume --iters 2 --samples 1 --out "$recomputed"
+grep -q '"memory": "reversible"' "$recomputed/run.json" || complain "no memory in run.json"
+refuses 'cannot recompute activations: DnCNN: reversible memory is for c-Glow, CNF and the factored models' \
+    train denoise --model dncnn --memory reversible --out "$folder/new"
+
 # bf16 is recorded, resumed, and used at either precision.
 narrow=$folder/narrow
 # shellcheck disable=SC2086 # options without blanks

@@ -175,6 +175,7 @@ static void check_resumed_on(const struct gb_run_config *run, const struct gb_ba
                     gb_run_number(run, &gb_run_fields[i]));
     assert_int_equal(read.precision, run->precision);
     assert_int_equal(read.moments, run->moments);
+    assert_int_equal(read.reversible, run->reversible);
     start_on(&second, &read, backend, 3, set);
     assert_ok(gb_trainer_load(&second, gb_fixture_path("half")));
     assert_int_equal(second.step, half);
@@ -252,6 +253,16 @@ GB_FIXTURE_TEST(test_every_task_trains_in_bf16) {
 GB_FIXTURE_TEST(test_bf16_moments_are_resumed) {
     struct gb_run_config run = tiny_run(2);
     run.moments = GB_BF16;
+    check_resumed(&run, best_backend());
+    run.precision = GB_BF16;
+    run.accumulate = 2;
+    check_resumed(&run, best_backend());
+}
+
+GB_FIXTURE_TEST(test_reversible_memory_is_resumed) {
+    struct gb_run_config run = tiny_run(2);
+    run.reversible = true;
+    run.config.cglow.steps = 3;
     check_resumed(&run, best_backend());
     run.precision = GB_BF16;
     run.accumulate = 2;
