@@ -10,8 +10,8 @@
 // Threads divide the packing of a block, and then panels, taps and channels as one.
 //
 // Packed x: [panel of 16 channels][filter column][pair of pixels], packed dy: [vector of
-// outputs][pair of pixels], both in vectors of a pair's channels. A tile of A has a row of pairs for
-// each channel instead, which takes a transpose: where dy has fewer of them, it is A, and C is
+// outputs][pair of pixels], both in vectors of a pair's channels. A tile of A has a row of pairs
+// for each channel instead, which takes a transpose: where dy has fewer of them, it is A, and C is
 // computed with its rows and columns exchanged. The sums are the same.
 #include "kernels/adam/adam_inline.h"
 #include "kernels/bf16/packed.h"
@@ -283,8 +283,8 @@ static void pack_dy(const struct run *run, const struct k_block *block, size_t v
     }
 }
 
-// A thread's share of both. Rows of x are the outer loop: a panel's channels are half a cache line of
-// each pixel, and filter columns read them again.
+// A thread's share of both. Rows of x are the outer loop: a panel's channels are half a cache line
+// of each pixel, and filter columns read them again.
 static void pack(const struct run *run, const struct k_block *block, int rank, int size) {
     const struct gradient *g = &run->g;
     const size_t pairs = packed_rows(g, block->rows) * g->k.pairs;
