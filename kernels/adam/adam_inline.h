@@ -28,13 +28,15 @@ GB_INLINE void gb_adam_vector(const struct gb_adam *adam, gb_v g, gb_v *w, gb_v 
 GB_INLINE void gb_adam_slice(const struct gb_adam *adam, size_t count, const float *g, float *w,
                              float *m, float *v) {
     // Three memory streams wait behind a long division: without prefetches a training step of 17
-    // million parameters takes 6 % longer.
+    // million parameters takes 6 % longer. Into the second-level cache: into the first, lines in
+    // flight take its fill buffers from loads (64 instead of 68 ms at 64x64 in bf16, Sapphire
+    // Rapids).
     enum { FLOATS_AHEAD = 512 };
     size_t i = 0;
     for (; i + GB_LANES <= count; i += GB_LANES) {
-        __builtin_prefetch(w + i + FLOATS_AHEAD, 1);
-        __builtin_prefetch(m + i + FLOATS_AHEAD, 1);
-        __builtin_prefetch(v + i + FLOATS_AHEAD, 1);
+        __builtin_prefetch(w + i + FLOATS_AHEAD, 0, 2);
+        __builtin_prefetch(m + i + FLOATS_AHEAD, 0, 2);
+        __builtin_prefetch(v + i + FLOATS_AHEAD, 0, 2);
         gb_v wi = gb_v_load(w + i), mi = gb_v_load(m + i), vi = gb_v_load(v + i);
         gb_adam_vector(adam, gb_v_load(g + i), &wi, &mi, &vi);
         gb_v_store(w + i, wi);
@@ -83,10 +85,10 @@ GB_INLINE void gb_adam_split_slice(const struct gb_adam *adam, size_t count, con
     enum { FLOATS_AHEAD = 512 };
     size_t i = 0;
     for (; i + GB_LANES <= count; i += GB_LANES) {
-        __builtin_prefetch(high + i + FLOATS_AHEAD, 1);
-        __builtin_prefetch(low + i + FLOATS_AHEAD, 1);
-        __builtin_prefetch(m + i + FLOATS_AHEAD, 1);
-        __builtin_prefetch(v + i + FLOATS_AHEAD, 1);
+        __builtin_prefetch(high + i + FLOATS_AHEAD, 0, 2);
+        __builtin_prefetch(low + i + FLOATS_AHEAD, 0, 2);
+        __builtin_prefetch(m + i + FLOATS_AHEAD, 0, 2);
+        __builtin_prefetch(v + i + FLOATS_AHEAD, 0, 2);
         gb_v wi = gb_adam_join(high + i, low + i), mi = gb_v_load(m + i), vi = gb_v_load(v + i);
         gb_adam_vector(adam, gb_v_load(g + i), &wi, &mi, &vi);
         gb_adam_split(wi, high + i, low + i);
