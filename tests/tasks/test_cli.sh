@@ -18,7 +18,8 @@ fails() {
     run "$@"
     [ "$code" -eq "$expected" ] || complain "exit code $code, not $expected: $*"
     [ "$(cat "$folder/err")" = "glowbench: $message" ] || complain "not '$message': $*"
-    [ ! -s "$folder/out" ] || complain "output: $*"
+    # Which value of masks is foreground is said as soon as the masks are read.
+    ! grep -vq "^figure_ground: the masks' values are " "$folder/out" || complain "output: $*"
 }
 
 # works PATTERN ARGUMENT...: exit code 0, PATTERN (grep's) in the output, nothing on stderr.
