@@ -2,6 +2,7 @@
 #define _GNU_SOURCE // vasprintf
 #include "base/files.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -168,6 +169,13 @@ enum gb_status gb_json_read_if_there(const char *what, const char *path, json_t 
     return gb_is_missing(path) ? GB_OK : gb_json_read(what, path, json);
 }
 
+static bool is_blank(const char *line, size_t length) {
+    for (size_t i = 0; i < length; i++)
+        if (!isspace((unsigned char)line[i]))
+            return false;
+    return true;
+}
+
 static enum gb_status add_lines(char *lines, const char *end, const char *what, const char *path,
                                 json_t *values) {
     for (int number = 1; lines < end; number++) {
@@ -175,10 +183,11 @@ static enum gb_status add_lines(char *lines, const char *end, const char *what, 
         const size_t left = (size_t)(end - lines);
         const char *newline = memchr(lines, '\n', left);
         const size_t length = newline ? (size_t)(newline - lines) : left;
-        json_t *value = gb_json_parse(lines, length, &error);
-        if (!value)
+        const bool blank = is_blank(lines, length);
+        json_t *value = blank ? NULL : gb_json_parse(lines, length, &error);
+        if (!value && !blank)
             return gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", number, error.text);
-        if (json_array_append_new(values, value) != 0)
+        if (value && json_array_append_new(values, value) != 0)
             return gb_no_memory(what, path);
         lines += length + 1;
     }

@@ -51,7 +51,8 @@ enum gb_status gb_json_read(const char *what, const char *path, json_t **json);
 // The same; *json is NULL where the file is missing.
 enum gb_status gb_json_read_if_there(const char *what, const char *path, json_t **json);
 
-// Appends the value on each line of a file to an array. Fails as gb_json_read.
+// Appends the value on each line of a file to an array; blank lines are skipped. Fails as
+// gb_json_read.
 enum gb_status gb_json_lines_read(const char *what, const char *path, json_t *values);
 
 // Writes indented JSON, atomically.

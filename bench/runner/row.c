@@ -436,8 +436,9 @@ static enum gb_status read_lines(const char *path, bool open_end, struct gb_rows
     *valid_bytes = start > 0 ? (size_t)start : 0;
     for (size_t number = 1; status == GB_OK && !*cut && (length = getline(&line, &size, file)) > 0;
          number++) {
+        const bool blank = strspn(line, " \t\r\n") == (size_t)length;
         if (line[length - 1] == '\n') {
-            status = read_line(path, number, line, (size_t)length, rows);
+            status = blank ? GB_OK : read_line(path, number, line, (size_t)length, rows);
             *valid_bytes += (size_t)length;
         } else if (!open_end || read_line(path, number, line, (size_t)length, rows) != GB_OK) {
             *cut = number;

@@ -84,9 +84,13 @@ GB_FIXTURE_TEST(reads_json_by_lines) {
     gb_fixture_text("rows", "[1]\n[2]\n{\"three\": \n");
     assert_error(gb_json_lines_read(what, gb_fixture_path("rows"), values), GB_BAD_INPUT,
                  "rows: line 3: ");
-    gb_fixture_text("rows", "[1]\n\n[2]\n");
+    json_array_clear(values);
+    gb_fixture_text("rows", "[1]\n\n[2]\r\n \r\n\n"); // as editors leave it
+    assert_ok(gb_json_lines_read(what, gb_fixture_path("rows"), values));
+    assert_int_equal(json_array_size(values), 2);
+    gb_fixture_text("rows", "[1]\n\n[2\n");
     assert_error(gb_json_lines_read(what, gb_fixture_path("rows"), values), GB_BAD_INPUT,
-                 "rows: line 2: ");
+                 "rows: line 3: ");
     gb_fixture_text("rows", "");
     json_array_clear(values);
     assert_ok(gb_json_lines_read(what, gb_fixture_path("rows"), values));

@@ -188,7 +188,7 @@ GB_FIXTURE_TEST(damaged_files_are_refused) {
         {"'page_faults':1.0", "'page_faults':null", "line 1: 'page_faults'"},
         {"}\n", "", "line 1 is cut short"},
         {line, "", "no rows"},
-        {line, "\n", "line 1: "},
+        {line, "\n", "no rows"},
         {line, "{}\n", "line 1: 'schema'"},
         {line, "[1]\n", "line 1: 'schema'"},
         {line, "{'schema':1,\n", "line 1: "},
@@ -219,6 +219,11 @@ GB_FIXTURE_TEST(rows_that_an_editor_wrote_are_read) {
     gb_fixture_text("rows", text);
     assert_ok(gb_rows_read(gb_fixture_path("rows"), &rows));
     assert_int_equal(rows.count, 1);
+    gb_rows_free(&rows);
+    // And with blank lines.
+    gb_fixture_text("rows", gb_fixture_name("%s\r\n\r\n%s\n \n", text, text + 3));
+    assert_ok(gb_rows_read(gb_fixture_path("rows"), &rows));
+    assert_int_equal(rows.count, 2);
     gb_rows_free(&rows);
 }
 
