@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernels/openmp_check.h"
 #include "kernels/thread_pool.h"
 
 #if !defined(GB_PTHREADS)
@@ -26,10 +27,6 @@ static _Thread_local enum { NO_TEAM, POOL, OPENMP } team;
 // ---- The choice ----
 
 static atomic_bool uses_openmp;
-
-void gb_parallel_use_openmp(void) {
-    uses_openmp = true;
-}
 
 // ---- Regions ----
 
@@ -133,21 +130,20 @@ static void try_threads(int threads, int *granted) {
     _exit(0);
 }
 
-enum gb_status gb_parallel_check(int threads) {
+// Whether a child is granted the threads, OpenMP's or those that gb_parallel runs.
+static enum gb_status check_in_child(int threads, bool openmp) {
     static const char what[] = "cannot start threads";
-    static int known = 1; // granted before; a child of a process that has run threads could not try
     char number[16];
     snprintf(number, sizeof number, "%d", threads);
-    refuse_fewer();
-    if (threads <= known)
-        return GB_OK;
     int *granted =
         mmap(NULL, sizeof *granted, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (granted == MAP_FAILED)
         return gb_no_memory(what, number);
     const pid_t child = fork();
-    if (child == 0)
+    if (child == 0) {
+        uses_openmp = uses_openmp || openmp;
         try_threads(threads, granted);
+    }
     const int error = errno;
     while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
         ;
@@ -161,8 +157,27 @@ enum gb_status gb_parallel_check(int threads) {
     if (found != threads)
         return gb_fail(GB_UNSUPPORTED, what, number, "only %d granted (see OMP_THREAD_LIMIT)",
                        found);
+    return GB_OK;
+}
+
+// Granted before; a child of a process that has run OpenMP's threads could not try.
+static int known = 1;
+
+enum gb_status gb_parallel_check(int threads) {
+    refuse_fewer();
+    if (threads <= known)
+        return GB_OK;
+    GB_TRY(check_in_child(threads, false));
     known = threads;
     return GB_OK;
+}
+
+enum gb_status gb_openmp_check(void) {
+    return uses_openmp || known == 1 ? GB_OK : check_in_child(known, true);
+}
+
+void gb_parallel_use_openmp(void) {
+    uses_openmp = true;
 }
 
 // ---- Jobs ----

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <sys/mman.h>
 
+#include "kernels/openmp_check.h"
 #include "kernels/parallel.h"
 
 static const char loading[] = "cannot load library";
@@ -22,6 +23,7 @@ enum gb_status gb_vendor_load(const struct gb_vendor_library *library) {
             return gb_fail(GB_UNSUPPORTED, loading, library->title, "%s has no function '%s'",
                            library->file, library->functions[i].name);
     }
+    GB_TRY(gb_openmp_check());
     gb_parallel_use_openmp();
     return GB_OK;
 }

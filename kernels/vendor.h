@@ -22,7 +22,8 @@ struct gb_vendor_library {
     int count;
 };
 
-// GB_UNSUPPORTED, naming the library and the reason, if it or one of its functions is missing.
+// GB_UNSUPPORTED, naming the library and the reason, if it or one of its functions is missing, or
+// as gb_openmp_check.
 enum gb_status gb_vendor_load(const struct gb_vendor_library *library);
 
 // GB_OUT_OF_MEMORY, naming the library, unless this much address space is free (ulimit -v): for

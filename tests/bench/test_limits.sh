@@ -35,6 +35,14 @@ with() {
     with OMP_THREAD_LIMIT=1 -- 0 ', 1 thread' $train c
     with OMP_NUM_THREADS=3 OMP_DYNAMIC=true -- 0 ', 3 threads' $train d
     with OMP_DYNAMIC=true -- 0 ', 2 threads' $train f --threads 2
+    # The program's own threads have stacks of their own size; OpenMP's, on which libraries run, not.
+    with OMP_STACKSIZE=1000G -- 0 ', 2 threads' $train stack --threads 2
+    for backend in onednn blas; do
+        # LLVM's OpenMP limits the size itself.
+        if "$glowbench" list | grep -q "^  $backend " && ! ldd "$glowbench" | grep -q libomp; then
+            with OMP_STACKSIZE=1000G -- 2 'cannot start threads: 2: .*OMP_STACKSIZE' $train b --threads 2 --backend $backend
+        fi
+    done
     [ ! -e a ] && [ ! -e b ] || complain "a refused run left files"
 }
 
