@@ -6,9 +6,10 @@
 #
 # Checks of the sources (formatting, clang-tidy), then one build after the other: AddressSanitizer and
 # UndefinedBehaviorSanitizer; ThreadSanitizer, on the tests that share work among threads; Clang; the
-# fuzz targets, GB_FUZZ_SECONDS (default: 20) each, unless there are arguments; the tests of backends
-# with oneDNN 3; and last the release build, so that its verdict ends the output. Warnings are errors
-# in all of them. A stage whose tool does not work here is skipped with a message.
+# fuzz targets, GB_FUZZ_SECONDS (default: 20) each, and AArch64 under an emulator, unless there are
+# arguments; the tests of backends with oneDNN 3; and last the release build, so that its verdict ends
+# the output. Warnings are errors in all of them. A stage whose tool does not work here is skipped with
+# a message.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -65,6 +66,12 @@ if [ "${GB_TESTS_QUICK:-0}" != 1 ]; then
     if [ $# -eq 0 ] && works clang -fsanitize=fuzzer-no-link,address; then
         echo "== fuzz"
         sh tests/fuzz.sh "$(awk "BEGIN { print ${GB_FUZZ_SECONDS:-20} / 60 }")" || failed="$failed fuzz"
+    fi
+    if [ $# -eq 0 ]; then
+        echo "== aarch64"
+        code=0
+        sh tests/aarch64.sh || code=$?
+        [ $code -eq 0 ] || [ $code -eq 77 ] || failed="$failed aarch64"
     fi
     if GB_ONEDNN3=$(sh cmake/onednn3.sh); then
         export GB_ONEDNN3
