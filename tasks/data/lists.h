@@ -51,8 +51,8 @@ struct gb_subsets {
     bool validation_tests; // there are no test images
 };
 struct gb_subsets gb_list_subsets(const struct gb_list *directories);
-// The subset of one of them: GB_SUBSET_OTHER unless they are split; GB_SUBSET_TEST for validation images
-// that test.
+// The subset of one of them: GB_SUBSET_OTHER unless they are split; GB_SUBSET_TEST for validation
+// images that test.
 enum gb_subset gb_subset_of(const struct gb_subsets *subsets, const char *directory);
 
 void gb_list_free(struct gb_list *list);
