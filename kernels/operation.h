@@ -97,8 +97,8 @@ struct gb_dims {
 // tensor; x and y are bf16 tensors, or floats where the format says so.
 enum gb_format { GB_FLOATS, GB_BF16_OPERANDS, GB_BF16_X32, GB_BF16_Y32, GB_BF16_XY32 };
 extern const char *const gb_format_names[]; // "", "_bf16", "_bf16x32" ...; ended by NULL
-// "" and "_bf16": of operations that do not multiply, whose tensors are all floats or all bf16. They
-// compute in fp32 and round what they store.
+// "" and "_bf16": of operations that do not multiply, whose tensors are all floats or all bf16.
+// They compute in fp32 and round what they store.
 extern const char *const gb_tensor_formats[];
 static inline enum gb_type gb_x_type(enum gb_format format) {
     return format == GB_BF16_OPERANDS || format == GB_BF16_Y32 ? GB_BF16 : GB_F32;

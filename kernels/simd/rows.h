@@ -43,8 +43,8 @@ GB_INLINE void gb_store_left(float *p, gb_v v, int left) {
         gb_v_store_part(p, v, left);
 }
 
-// The same of floats or bf16: a pixel, and a vector that begins `at` elements after it. Callers pass
-// constants for `bf16`.
+// The same of floats or bf16: a pixel, and a vector that begins `at` elements after it. Callers
+// pass constants for `bf16`.
 GB_INLINE void *gb_pixel_of(const struct gb_tensor *t, int n, int y, int x, bool bf16) {
     return bf16 ? (void *)gb_bf16_at(t, n, y, x) : (void *)gb_at(t, n, y, x);
 }

@@ -42,8 +42,8 @@ struct gb_image_decoder {
 extern const struct gb_image_decoder gb_jpeg_decoder;
 // 1 to 16 bits; grey, palette and RGB, each with alpha or without; interlaced or not.
 extern const struct gb_image_decoder gb_png_decoder;
-// PBM, PGM and PPM, plain (P1 to P3) and raw (P4 to P6). Scaled to the full range of 8 bits where the
-// largest value is below 256, of 16 bits elsewhere.
+// PBM, PGM and PPM, plain (P1 to P3) and raw (P4 to P6). Scaled to the full range of 8 bits where
+// the largest value is below 256, of 16 bits elsewhere.
 extern const struct gb_image_decoder gb_pnm_decoder;
 // And BigTIFF. 8 or 16 bits, also 1, 2 or 4 of grey and palette; RGB; 8 bits of CMYK and YCbCr; in
 // strips or tiles of any compression that libtiff has.
