@@ -24,6 +24,7 @@ static const char metadata_name[] = "__metadata__";
 
 enum {
     LENGTH_BYTES = 8,
+    DATA_ALIGNMENT = 64, // whatever a cache line has: files are the same on all machines
     // The format's own limit: a parser must not be made to build gigabytes of JSON.
     HEADER_LIMIT = 100000000,
 };
@@ -337,7 +338,7 @@ enum gb_status gb_safetensors_begin(struct gb_safetensors_writer *writer, const 
     enum gb_status status = gb_atomic_open(&writer->file, path);
     if (status == GB_OK) {
         int used = (int)strlen(header);
-        uint64_t length = gb_round_up(LENGTH_BYTES + (size_t)used, GB_ALIGNMENT) - LENGTH_BYTES;
+        uint64_t length = gb_round_up(LENGTH_BYTES + (size_t)used, DATA_ALIGNMENT) - LENGTH_BYTES;
         fwrite(&length, sizeof length, 1, writer->file.stream);
         fprintf(writer->file.stream, "%-*s", (int)length, header);
     }
