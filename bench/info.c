@@ -170,7 +170,7 @@ static void print_peaks(const json_t *peaks) {
 void gb_print_version(void) {
     json_t *machine;
     printf("glowbench %s (%s)\n", gb_build.version, gb_build.commit);
-    if (gb_machine_json(&machine) != GB_OK)
+    if (gb_machine_json_without_threads(&machine) != GB_OK)
         return; // the first line is always there
     print_cpu(machine);
     print_system(machine);

@@ -219,29 +219,40 @@ static double load_average(void) {
     return getloadavg(&load, 1) == 1 ? load : -1;
 }
 
-static json_t *machine_json(hwloc_topology_t topology) {
+static json_t *machine_json(hwloc_topology_t topology, json_t *threads) {
     return json_pack(
-        "{s:o, s:o, s:i, s:I, s:o, s:f, s:o, s:o, s:o, s:o, s:i}", "cpu", cpu_json(topology),
+        "{s:o, s:o, s:i, s:I, s:o, s:f, s:o, s:o, s:o, s:o, s:o*}", "cpu", cpu_json(topology),
         "caches", caches_json(topology), "cache_line_bytes", gb_cpu()->line_bytes, "memory_bytes",
         (json_int_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE), "frequency", frequency_json(),
         "load_average", load_average(), "system", system_json(), "build", build_json(), "libraries",
-        libraries_json(), "backends", backends_json(), "threads", gb_machine_threads());
+        libraries_json(), "backends", backends_json(), "threads", threads);
 }
 
-enum gb_status gb_machine_json(json_t **machine) {
+static enum gb_status describe(json_t *threads, json_t **machine) {
     static const char what[] = "cannot describe", where[] = "this machine";
     *machine = NULL;
     // A container without /sys makes hwloc complain on the program's standard error, where one line
     // of ours is promised; it then finds no caches and says so by leaving them out.
     setenv("HWLOC_HIDE_ERRORS", "2", 0);
     hwloc_topology_t topology;
-    if (hwloc_topology_init(&topology) != 0)
+    if (hwloc_topology_init(&topology) != 0) {
+        json_decref(threads);
         return gb_no_memory(what, where);
+    }
     if (hwloc_topology_load(topology) != 0) {
         hwloc_topology_destroy(topology);
+        json_decref(threads);
         return gb_fail(GB_IO_ERROR, what, where, "hwloc finds no topology");
     }
-    *machine = machine_json(topology);
+    *machine = machine_json(topology, threads);
     hwloc_topology_destroy(topology);
     return *machine ? GB_OK : gb_no_memory(what, where);
+}
+
+enum gb_status gb_machine_json(json_t **machine) {
+    return describe(json_integer(gb_machine_threads()), machine);
+}
+
+enum gb_status gb_machine_json_without_threads(json_t **machine) {
+    return describe(NULL, machine);
 }

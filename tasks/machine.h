@@ -34,5 +34,8 @@ enum gb_status gb_machine_choose_threads(int *threads);
 //              backend, else null), borrowed (kernels taken from it)
 //   threads    gb_machine_threads()
 enum gb_status gb_machine_json(json_t **machine);
+// The same without `threads`, which start OpenMP: LLVM's ends the process where it lacks a file, or
+// at some values of OMP_NUM_THREADS.
+enum gb_status gb_machine_json_without_threads(json_t **machine);
 
 #endif
