@@ -372,7 +372,7 @@ bool gb_summary_is_disturbed(const struct gb_summary *summary) {
     for (int i = 0; i < summary->setting_count; i++)
         threads = gb_max_int(threads, summary->settings[i].threads);
     return of->shared > 0 || of->control >= GB_CONTROL_SPREAD ||
-           (of->known == 0 && of->load >= threads + 1);
+           (of->known == 0 && of->load >= threads + 1.0);
 }
 
 // ---- All of them ----

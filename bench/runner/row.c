@@ -29,7 +29,7 @@ enum type {
     TEXT,    // char[size]
     OPTION,  // char[size], left out if empty
     WORD,    // an enumeration, by name
-    COUNT,   // int >= min
+    COUNT,   // int, min .. MOST
     WORDS,   // char[][GB_WORD], an array without the empty ones
     REAL,    // double
     MAYBE,   // double; null for NAN
@@ -40,6 +40,8 @@ enum type {
     CPUS,    // cpus and cpu_count
     OBJECT,  // json_t *
 };
+
+enum { MOST = 1000000 }; // of a count, so that sums fit an int
 
 struct field {
     const char *key;
@@ -286,7 +288,7 @@ static bool take_value(struct gb_row *row, const struct field *field, json_t *va
     case WORD:
         return take_word(at, field->words, value);
     case COUNT:
-        return take_int(at, value, field->min);
+        return take_int(at, value, field->min) && *(const int *)at <= MOST;
     case WORDS:
         return take_words(at, field->size, value);
     case COUNTER:
