@@ -570,7 +570,7 @@ def native_rows(path, model, precision):
     """The native rows of a model's steps and samples, one of each benchmark and thread count."""
     found = {}
     suffix = "" if precision == "fp32" else "_bf16"
-    pattern = re.compile(rf"(step/train|sample/inverse)/{re.escape(model)}b(\d+){suffix}$")
+    pattern = re.compile(rf"(step/train|sample/inverse)/{re.escape(model)}[bs](\d+){suffix}$")
     with open(path, encoding="utf-8") as file:
         for line in file:
             row = json.loads(line)

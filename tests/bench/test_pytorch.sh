@@ -39,13 +39,14 @@ code=0
 "$python" "$peer" other/checkpoint.safetensors --check horses.safetensors >out 2>err || code=$?
 [ "$code" -eq 1 ] || complain "other weights pass: exit code $code"
 
-# Made-up rows of the model's step.
+# Made-up rows of the model's step and samples.
 awk -f "$tests/rows.awk" launches=1 |
-    sed 's|"fc/forward/n0",|"step/train/cglow-horses-16b2",|; /horses/s/"fc"/"step"/; /horses/s/"forward"/"train"/' >native
+    sed 's|"fc/forward/n0",|"step/train/cglow-horses-16b2",|; /horses/s/"fc"/"step"/; /horses/s/"forward"/"train"/
+         s|"fc/forward/n2",|"sample/inverse/cglow-horses-16s3",|; /16s3/s/"fc"/"sample"/; /16s3/s/"forward"/"inverse"/' >native
 cp native rows
 "$python" "$peer" horses/checkpoint.safetensors --check horses.safetensors --rows rows --reps 2 \
     --variants pytorch-eager >out 2>err || complain "no rows"
-[ "$(wc -l <rows)" -eq $(($(wc -l <native) + 1)) ] || complain "not one row more"
+[ "$(wc -l <rows)" -eq $(($(wc -l <native) + 2)) ] || complain "not two rows more"
 gives 0 '' report rows --html report.html
 has report.html pytorch-eager 'PyTorch '
 finish
