@@ -11,14 +11,12 @@
 #include "base/lock.h"
 #include "base/minmax.h"
 #include "bench/runner/row.h"
+#include "tasks/data/hash.h"
 
 static const char what[] = "cannot append";
 
-// FNV-1a.
-static uint64_t hash(uint64_t state, const char *text) {
-    for (; *text; text++)
-        state = (state ^ (unsigned char)*text) * UINT64_C(1099511628211);
-    return state;
+static uint64_t hash_text(uint64_t hash, const char *text) {
+    return gb_hash_bytes(hash, text, strlen(text));
 }
 
 // The file for a row's build and machine.
@@ -34,7 +32,7 @@ static enum gb_status path_of(const char *directory, const struct gb_row *row,
         machine && build
             ? gb_path_format(
                   path, "%s/%s-%012llx.jsonl", directory, commit,
-                  (unsigned long long)(hash(hash(UINT64_C(14695981039346656037), machine), build) &
+                  (unsigned long long)(hash_text(hash_text(GB_HASH_BASIS, machine), build) &
                                        UINT64_C(0xffffffffffff)))
             : gb_no_memory(what, directory);
     free(machine);

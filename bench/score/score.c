@@ -7,6 +7,7 @@
 
 #include "base/minmax.h"
 #include "bench/compare/comparison.h"
+#include "tasks/data/hash.h"
 
 // What a run's work is counted in.
 enum work { IMAGES, FLOPS, CALLS };
@@ -98,14 +99,6 @@ static int add_rates(const struct selection *s, const struct kind *kind, const c
 
 // ---- A score ----
 
-// FNV-1a.
-static uint64_t hash_of(const char *text) {
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
-    return hash;
-}
-
 static void estimate(struct gb_score *score, double sums[static GB_SAMPLE_MAX]) {
     for (int i = 0; i < score->samples; i++)
         sums[i] /= score->problems;
@@ -138,7 +131,7 @@ static struct gb_score make_score(const struct selection *s, const struct kind *
         if (!belongs(kind, precision, problem) || !gb_summary_measured(summary, setting, line))
             continue;
         score.problems++;
-        score.problem_set += hash_of(problem);
+        score.problem_set += gb_hash_bytes(GB_HASH_BASIS, problem, strlen(problem));
         const struct gb_cell *cell = gb_summary_cell(summary, setting, line, column);
         if (cell->launches == 0 || cell->error)
             continue;

@@ -73,10 +73,8 @@ GB_FIXTURE_TEST(figures_follow_from_times_and_peaks) {
     gb_rows_free(&rows);
 }
 
-GB_FIXTURE_TEST(a_row_comes_back_as_it_was) {
-    struct gb_row row = read_row();
-    write_row("again", &row);
-    gb_row_free(&row);
+// "again" has the bytes of "rows".
+static void assert_same_file(void) {
     size_t size, size_again;
     char *bytes = gb_fixture_bytes("rows", &size);
     char *again = gb_fixture_bytes("again", &size_again);
@@ -86,19 +84,20 @@ GB_FIXTURE_TEST(a_row_comes_back_as_it_was) {
     free(again);
 }
 
+GB_FIXTURE_TEST(a_row_comes_back_as_it_was) {
+    struct gb_row row = read_row();
+    write_row("again", &row);
+    gb_row_free(&row);
+    assert_same_file();
+}
+
 // What the system does not count is left out, as in rows of older versions.
 GB_FIXTURE_TEST(unknown_counters_are_absent) {
     struct gb_rows rows;
     assert_ok(gb_rows_read(write_lines(1, "'migrations':0.0,'page_faults':1.0,", ""), &rows));
     assert_true(isnan(rows.list[0].counters.migrations) && rows.list[0].counters.seconds == 0.04);
     write_row("again", &rows.list[0]);
-    size_t size, size_again;
-    char *bytes = gb_fixture_bytes("rows", &size);
-    char *again = gb_fixture_bytes("again", &size_again);
-    assert_int_equal(size, size_again);
-    assert_memory_equal(bytes, again, size);
-    free(bytes);
-    free(again);
+    assert_same_file();
     gb_rows_free(&rows);
 }
 

@@ -239,6 +239,14 @@ struct gb_model *flow_model_new(const struct flow_scene *scene, struct gb_model_
     return model;
 }
 
+void flow_initialise_without_zeros(struct gb_model *model, float deviation) {
+    struct gb_params *params = &model->params;
+    for (int i = 0; i < params->count; i++)
+        if (params->list[i].init.distribution == GB_INIT_ZERO && !params->list[i].statistic)
+            params->list[i].init = (struct gb_init){GB_INIT_NORMAL, deviation};
+    assert_ok(gb_params_initialise(params, 3));
+}
+
 const float flow_d_log_likelihood[FLOW_MOST_IMAGES] = {0.75f, -1.25f, 0.5f};
 
 void flow_forward(const struct flow_scene *scene, struct gb_model *model,

@@ -107,6 +107,10 @@ void flow_scene_free(struct flow_scene *scene);
 struct gb_model *flow_model_new(const struct flow_scene *scene, struct gb_model_use use,
                                 const struct gb_backend *backend);
 
+// Initialises the parameters; those that would be zero are normal with this deviation, so that no
+// gradient vanishes.
+void flow_initialise_without_zeros(struct gb_model *model, float deviation);
+
 // Of the log-likelihoods in training steps, for each image.
 extern const float flow_d_log_likelihood[FLOW_MOST_IMAGES];
 void flow_forward(const struct flow_scene *scene, struct gb_model *model,

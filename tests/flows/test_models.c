@@ -19,16 +19,11 @@ struct scene {
     struct flow_scene minibatch[2];
 };
 
-// Parameters that would be zero are normal, so that no gradient vanishes.
 static struct gb_model *model_new(const struct scene *scene, struct gb_model_use use,
                                   const struct gb_backend *backend) {
     use.reversible = scene->of->reversible;
     struct gb_model *model = flow_model_new(&scene->minibatch[0], use, backend);
-    struct gb_params *params = &model->params;
-    for (int i = 0; i < params->count; i++)
-        if (params->list[i].init.distribution == GB_INIT_ZERO && !params->list[i].statistic)
-            params->list[i].init = (struct gb_init){GB_INIT_NORMAL, 0.1f};
-    assert_ok(gb_params_initialise(params, 3));
+    flow_initialise_without_zeros(model, 0.1f);
     return model;
 }
 

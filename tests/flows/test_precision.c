@@ -10,17 +10,12 @@
 
 enum { BATCH = 2, STEPS = 3, MAX_THREADS = 2 };
 
-// Parameters that would be zero are normal, so that no gradient vanishes.
 static struct gb_model *model_new(const struct flow_scene *scene, struct gb_model_use use,
                                   enum gb_type precision, const struct gb_backend *backend) {
     use.precision = precision;
     use.reversible = scene->of->reversible;
     struct gb_model *model = flow_model_new(scene, use, backend);
-    struct gb_params *params = &model->params;
-    for (int i = 0; i < params->count; i++)
-        if (params->list[i].init.distribution == GB_INIT_ZERO && !params->list[i].statistic)
-            params->list[i].init = (struct gb_init){GB_INIT_NORMAL, 0.05f};
-    assert_ok(gb_params_initialise(params, 3));
+    flow_initialise_without_zeros(model, 0.05f);
     return model;
 }
 

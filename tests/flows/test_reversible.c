@@ -27,15 +27,10 @@ static const struct flow_case flows[] = {
     {0},
 };
 
-// Parameters that would be zero are normal, so that no gradient vanishes.
 static struct gb_model *model_new(const struct flow_scene *scene, struct gb_model_use use,
                                   const struct gb_backend *backend) {
     struct gb_model *model = flow_model_new(scene, use, backend);
-    struct gb_params *params = &model->params;
-    for (int i = 0; i < params->count; i++)
-        if (params->list[i].init.distribution == GB_INIT_ZERO && !params->list[i].statistic)
-            params->list[i].init = (struct gb_init){GB_INIT_NORMAL, 0.05f};
-    assert_ok(gb_params_initialise(params, 3));
+    flow_initialise_without_zeros(model, 0.05f);
     return model;
 }
 
