@@ -165,8 +165,8 @@ static int find_body(const char *isa) {
 }
 
 // 0, the best of fp32, unless bf16 operands are multiplied as such: by the unit of a native backend
-// or of a fallback, which rows of convolutions name as their algorithm; by a vendor library with
-// the best that there is.
+// or of a fallback, which a product's plan names as its algorithm; by a vendor library with the
+// best that there is.
 static int find_fma(const struct subject *subject) {
     const struct gb_benchmark *benchmark = subject->benchmark;
     const struct gb_backend *backend = benchmark->backend;

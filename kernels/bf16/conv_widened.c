@@ -233,6 +233,7 @@ static void backward_weights(enum gb_bf16_order order, const struct gb_conv_plan
     }                                                                                              \
     const struct gb_bf16_unit gb_bf16_widened_##order_name = {                                     \
         .name = "widened",                                                                         \
+        .fc_name = "widened",                                                                      \
         .order_of_conv = order,                                                                    \
         .conv_plan = conv_plan,                                                                    \
         .conv_plan_free = conv_plan_free,                                                          \

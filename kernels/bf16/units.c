@@ -21,9 +21,10 @@ static pthread_once_t listed = PTHREAD_ONCE_INIT;
     .conv_backward_data = gb_bf16_conv_backward_data__##isa,                                       \
     .conv_backward_weights = gb_bf16_conv_backward_weights__##isa
 #define FC                                                                                         \
-    .fc_plan = gb_bf16_dot_fc_plan, .fc_plan_free = gb_bf16_dot_fc_plan_free,                      \
-    .fc_pack = gb_bf16_dot_fc_pack, .fc_unpack = gb_bf16_dot_fc_unpack,                            \
-    .fc_forward = gb_bf16_dot_fc_forward, .fc_backward = gb_bf16_dot_fc_backward
+    .fc_name = "avx512_bf16", .fc_plan = gb_bf16_dot_fc_plan,                                      \
+    .fc_plan_free = gb_bf16_dot_fc_plan_free, .fc_pack = gb_bf16_dot_fc_pack,                      \
+    .fc_unpack = gb_bf16_dot_fc_unpack, .fc_forward = gb_bf16_dot_fc_forward,                      \
+    .fc_backward = gb_bf16_dot_fc_backward
 static const struct gb_bf16_unit avx512_bf16 = {
     .name = "avx512_bf16", .order_of_conv = GB_PAIRS, CONV(avx512_bf16), FC};
 static const struct gb_bf16_unit amx_bf16 = {

@@ -26,7 +26,8 @@ enum gb_bf16_order { GB_PAIRS, GB_TILES };
 enum { GB_TILE_PAIRS = 16 };
 
 struct gb_bf16_unit {
-    const char *name; // "widened", "avx512_bf16", "amx_bf16": also what rows call the algorithm
+    const char *name;    // "widened", "avx512_bf16", "amx_bf16": also what rows call the algorithm
+    const char *fc_name; // of the unit that multiplies in its fully connected layers
     enum gb_bf16_order order_of_conv; // fully connected layers are summed in pairs everywhere
     gb_conv_plan_fn conv_plan;
     gb_conv_plan_free_fn conv_plan_free;

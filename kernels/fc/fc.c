@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/fc/fc.h"
 
+#include "kernels/bf16/units.h"
 #include "kernels/trace.h"
 
 static enum gb_status fc_check(const void *problem) {
@@ -171,6 +172,12 @@ static const char *const edges[] = {
     "n2h4w4c64k128relu_bf16", "n3h1w1c257k17relu_bf16", "n1h1w1c1k1_bf16", "n5h3w1c11k8leaky_bf16",
     "n2h1w1c128k576_bf16", NULL};
 
+static const char *algorithm(const void *argument, enum gb_direction direction) {
+    const struct gb_fc_plan *plan = argument;
+    (void)direction;
+    return plan->unit ? plan->unit->fc_name : NULL;
+}
+
 const struct gb_operation gb_fc_operation = {
     .name = "fc",
     .what = "fully connected layer",
@@ -200,6 +207,7 @@ const struct gb_operation gb_fc_operation = {
     .plan_bytes = sizeof(struct gb_fc_plan),
     .plan = plan,
     .plan_free = plan_free,
+    .algorithm = algorithm,
     .packed_floats = packed_floats,
     .pack = pack,
     .unpack = unpack,

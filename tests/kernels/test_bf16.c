@@ -129,3 +129,18 @@ GB_TEST(test_conv_has_the_bits_of_the_reference) {
             same = same_bits(*unit, *edge) && same;
     assert_true(same);
 }
+
+// Rows are compared with the peak of the unit that their algorithm names. Fully connected layers
+// are summed in pairs by every unit, so a unit of tiles may not be named.
+GB_TEST(test_fc_names_a_unit_of_pairs) {
+    for (const struct gb_bf16_unit *const *unit = gb_bf16_units(); *unit; unit++) {
+        const struct gb_fc_plan plan = {.unit = *unit};
+        const char *name = gb_fc_operation.algorithm(&plan, GB_FORWARD);
+        const struct gb_bf16_unit *const *named = gb_bf16_units();
+        while (*named && strcmp((*named)->name, name) != 0)
+            named++;
+        assert_non_null(*named);
+        assert_int_equal((*named)->order_of_conv, GB_PAIRS);
+    }
+    assert_null(gb_fc_operation.algorithm(&(struct gb_fc_plan){0}, GB_FORWARD));
+}
