@@ -11,13 +11,17 @@
 #define GB_ADAM(rate, bound)                                                                       \
     { .learning_rate = (rate), .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .clip = (bound) }
 
+// The learning rate halves every `every` steps; 0: never.
+#define GB_HALVING(every)                                                                          \
+    { .kind = (every) ? GB_SCHEDULE_HALVING : GB_SCHEDULE_CONSTANT, .steps = (every) }
+
 // CNF, appendix A.
 #define GB_CNF_RECIPE(examples, rate, halving)                                                     \
-    { .batch = (examples), .adam = GB_ADAM(rate, INFINITY), .halve_every = (halving) }
+    { .batch = (examples), .adam = GB_ADAM(rate, INFINITY), .schedule = GB_HALVING(halving) }
 
 // Feed-forward networks that flows are measured against, as this project trains them.
 #define GB_BASELINE_RECIPE(examples, rate)                                                         \
-    { .batch = (examples), .adam = GB_ADAM(rate, 0.25f), .halve_every = 10000 }
+    { .batch = (examples), .adam = GB_ADAM(rate, 0.25f), .schedule = GB_HALVING(10000) }
 
 // c-Glow, section 5.1, with what tasks differ in; y_c as in struct gb_task_model. Trained with the
 // code's clipping (gradients of the mean of bits per dimension) and its noise on images, which have

@@ -17,6 +17,7 @@ enum gb_status gb_run_config_default(const struct gb_task *task, const struct gb
                                   .size = size,
                                   .batch = model->recipe.batch,
                                   .accumulate = 1,
+                                  .schedule = model->recipe.schedule,
                                   .learning_rate = model->recipe.adam.learning_rate};
     return gb_task_configure(model, shape, &run->config);
 }
@@ -32,6 +33,8 @@ const struct gb_run_field gb_run_fields[GB_RUN_FIELDS] = {
     {"ema_decay", "--ema", AT(ema_decay), true, true, 0, GB_MAX_EMA_DECAY},
     {"clip_norm", "--clip-norm", AT(clip_norm), true, true, 0, GB_MAX_CLIP_NORM},
     {"accumulate", "--accumulate", AT(accumulate), false, true, 1, GB_MAX_ACCUMULATE},
+    {"schedule_steps", "--schedule-steps", AT(schedule.steps), false, true, 0, INT_MAX},
+    {"warm_up", "--warm-up", AT(schedule.warm_up), false, true, 0, INT_MAX},
     {"size", "--size", AT(size), false, false, GB_MIN_SIZE, GB_MAX_SIZE},
     {"batch", "--batch", AT(batch), false, false, 1, GB_MAX_BATCH},
     {"iterations", NULL, AT(iterations), false, false, 0, INT_MAX},
@@ -98,6 +101,7 @@ enum gb_status gb_run_config_to_metadata(const struct gb_run_config *run, json_t
     GB_TRY(gb_metadata_set_string(metadata, "task_model", run->model->name));
     for (int i = 0; i < GB_RUN_FIELDS; i++)
         GB_TRY(write_field(metadata, &gb_run_fields[i], run));
+    GB_TRY(gb_metadata_set_string(metadata, "schedule", gb_schedule_names[run->schedule.kind]));
     GB_TRY(gb_metadata_set_string(metadata, "memory", gb_run_memory(run)));
     for (int i = 0; i < GB_RUN_TYPES; i++)
         GB_TRY(gb_metadata_set_string(metadata, gb_run_types[i].key, type_name(run, i)));
@@ -116,6 +120,23 @@ static enum gb_status read_task(const json_t *metadata, const char *path,
                        model, task);
     GB_TRY(gb_config_from_metadata(metadata, path, run->model->kind->table, &run->config));
     return run->model->kind->check(&run->config);
+}
+
+// After the fields, two of which are the schedule's.
+static enum gb_status read_schedule(const json_t *metadata, const char *path,
+                                    struct gb_run_config *run) {
+    const char *name;
+    if (!json_object_get(metadata, "schedule")) {
+        run->schedule = run->model->recipe.schedule;
+        return GB_OK;
+    }
+    GB_TRY(gb_metadata_string(metadata, path, "schedule", &name));
+    run->schedule.kind = gb_schedule_find(name);
+    if (run->schedule.kind == GB_SCHEDULE_KINDS)
+        return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path, "unknown schedule '%.96s'",
+                       name);
+    const enum gb_status status = gb_schedule_check(&run->schedule, run->iterations);
+    return status == GB_OK ? GB_OK : gb_fail_within(status, "cannot use checkpoint", path);
 }
 
 static enum gb_status read_memory(const json_t *metadata, const char *path,
@@ -165,6 +186,7 @@ static enum gb_status read_run(const json_t *metadata, const char *path, struct 
     for (int i = 0; i < GB_RUN_FIELDS; i++)
         GB_TRY(read_field(metadata, path, &gb_run_fields[i], run));
     GB_TRY(gb_metadata_integer(metadata, path, "seed", 0, INT64_MAX, &run->seed));
+    GB_TRY(read_schedule(metadata, path, run));
     GB_TRY(read_memory(metadata, path, run));
     for (int i = 0; i < GB_RUN_TYPES; i++)
         GB_TRY(read_type(metadata, path, i, run));
@@ -184,9 +206,9 @@ enum gb_status gb_run_config_read(const char *path, struct gb_run_config *run,
 }
 
 json_t *gb_run_config_json(const struct gb_run_config *run) {
-    json_t *json =
-        json_pack("{s:s, s:s, s:I, s:s}", "task", run->task->name, "model", run->model->name,
-                  "seed", (json_int_t)run->seed, "memory", gb_run_memory(run));
+    json_t *json = json_pack("{s:s, s:s, s:I, s:s, s:s}", "task", run->task->name, "model",
+                             run->model->name, "seed", (json_int_t)run->seed, "memory",
+                             gb_run_memory(run), "schedule", gb_schedule_names[run->schedule.kind]);
     int failed = !json;
     for (int i = 0; i < GB_RUN_FIELDS; i++) {
         const double number = gb_run_number(run, &gb_run_fields[i]);

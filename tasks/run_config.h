@@ -12,8 +12,9 @@ struct gb_run_config {
     union gb_model_config config; // of the model
     int size, batch, iterations;
     float learning_rate;
-    float ema_decay; // per step, of the average of the weights; 0: none
-    int accumulate;  // minibatches per step, whose mean gradient is applied
+    struct gb_schedule schedule; // of the learning rate
+    float ema_decay;             // per step, of the average of the weights; 0: none
+    int accumulate;              // minibatches per step, whose mean gradient is applied
     float clip_norm; // the largest L2 norm of a step's gradient over all parameters; 0: any
     uint64_t seed;
     bool reversible;                 // gb_model_use
@@ -27,7 +28,7 @@ struct gb_run_field {
     bool real, optional;      // older checkpoints lack optional ones, which were `min` then
     double min, max;
 };
-enum { GB_RUN_FIELDS = 7 };
+enum { GB_RUN_FIELDS = 9 };
 extern const struct gb_run_field gb_run_fields[GB_RUN_FIELDS];
 
 static inline double gb_run_number(const struct gb_run_config *run,
@@ -86,7 +87,7 @@ struct gb_run_origin {
 };
 
 // Reads a checkpoint's configuration, step and backend. Older checkpoints without "memory" stored
-// their activations. GB_BAD_INPUT.
+// their activations, and those without "schedule" had the recipe's. GB_BAD_INPUT.
 enum gb_status gb_run_config_read(const char *path, struct gb_run_config *run,
                                   struct gb_run_origin *origin);
 

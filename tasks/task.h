@@ -9,15 +9,16 @@
 
 #include "flows/models/model.h"
 #include "tasks/data/dataset.h"
+#include "tasks/schedule.h"
 
 struct gb_predictor;
 
 // Default training, as in the paper.
 struct gb_recipe {
     int batch;
-    struct gb_adam adam; // before gb_adam_at_step
-    int halve_every;     // steps after which the learning rate halves; 0: never
-    float x_noise;       // width of the uniform noise on inputs while training; 0: none
+    struct gb_adam adam;         // before gb_adam_at_step
+    struct gb_schedule schedule; // of the learning rate
+    float x_noise;               // width of the uniform noise on inputs while training; 0: none
 };
 
 // A model that can do the task.

@@ -24,7 +24,7 @@ static const uint64_t unset_seed = UINT64_MAX;
 
 // The options; NULL, and numbers below their range: not given.
 struct given {
-    const char *task, *model, *backend, *memory, *types[GB_RUN_TYPES];
+    const char *task, *model, *backend, *memory, *schedule, *types[GB_RUN_TYPES];
     struct gb_run_config set;
     struct gb_training_run run; // without its configuration, backend and time limit
     int flow_growth;
@@ -110,6 +110,24 @@ static bool is_given(const struct given *given, const struct gb_run_field *field
     return gb_run_number(&given->set, field) >= field->min;
 }
 
+// The recipe's schedule, changed by the options given.
+static enum gb_status choose_schedule(const struct given *given, const struct gb_recipe *recipe,
+                                      struct gb_schedule *schedule) {
+    const struct gb_schedule *set = &given->set.schedule;
+    const int iterations = given->set.iterations >= 0 ? given->set.iterations : DEFAULT_ITERATIONS;
+    const enum gb_schedule_kind kind =
+        given->schedule ? gb_schedule_find(given->schedule) : recipe->schedule.kind;
+    *schedule = recipe->schedule;
+    if (kind != schedule->kind)
+        *schedule = (struct gb_schedule){.kind = kind,
+                                         .steps = kind == GB_SCHEDULE_COSINE ? iterations : 0};
+    if (set->steps >= 0)
+        schedule->steps = set->steps;
+    if (set->warm_up >= 0)
+        schedule->warm_up = set->warm_up;
+    return gb_schedule_check(schedule, iterations);
+}
+
 // The task's configuration for these examples, changed by the options given.
 static enum gb_status configure(const struct given *given, const struct gb_task_model *model,
                                 int size, const struct gb_example_shape *shape,
@@ -120,6 +138,7 @@ static enum gb_status configure(const struct given *given, const struct gb_task_
     for (int i = 0; i < GB_RUN_FIELDS; i++)
         if (is_given(given, &gb_run_fields[i]))
             gb_run_set(config, &gb_run_fields[i], gb_run_number(&given->set, &gb_run_fields[i]));
+    GB_TRY(choose_schedule(given, &model->recipe, &config->schedule));
     config->seed = given->set.seed == unset_seed ? 0 : given->set.seed;
     config->reversible = given->memory && strcmp(given->memory, "reversible") == 0;
     if (config->reversible)
@@ -172,6 +191,9 @@ static enum gb_status agree(const struct given *given, const char *checkpoint,
     if (given->set.seed != unset_seed && given->set.seed != config->seed)
         return gb_fail(GB_BAD_INPUT, resuming, "--seed", "%s has %llu", checkpoint,
                        (unsigned long long)config->seed);
+    const char *schedule = gb_schedule_names[config->schedule.kind];
+    if (given->schedule && strcmp(given->schedule, schedule) != 0)
+        return gb_fail(GB_BAD_INPUT, resuming, "--schedule", "%s has %s", checkpoint, schedule);
     if (given->memory && strcmp(given->memory, gb_run_memory(config)) != 0)
         return gb_fail(GB_BAD_INPUT, resuming, "--memory", "%s has %s", checkpoint,
                        gb_run_memory(config));
@@ -209,6 +231,7 @@ static enum gb_status configure_resumed(const struct given *given, const struct 
     GB_TRY(resumed_backend(given, checkpoint, origin.backend, &run->backend));
     if (given->set.iterations >= 0)
         config->iterations = given->set.iterations;
+    GB_TRY(gb_schedule_check(&config->schedule, config->iterations));
     if (origin.step > config->iterations)
         return gb_fail(GB_BAD_INPUT, "nothing to resume", checkpoint,
                        "already at step %ld, past --iters %d", origin.step, config->iterations);
@@ -236,6 +259,7 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
         GB_TRY(configure_resumed(given, task, checkpoint, run));
     } else {
         GB_TRY(check_model(given, model));
+        GB_TRY(choose_schedule(given, &model->recipe, &run->config.schedule));
         // Enough for the sizes that the data must have; the rest follows from the data.
         gb_model_options_apply(&given->of_model, model->kind, &run->config.config);
         run->config.task = task;
@@ -299,6 +323,7 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
                                   .learning_rate = unset,
                                   .ema_decay = unset,
                                   .clip_norm = unset,
+                                  .schedule = {.steps = -1, .warm_up = -1},
                                   .seed = unset_seed},
                           .run = {.checkpoint_every = 1000,
                                   .score_images = 16,
@@ -323,6 +348,13 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
                       "batch size (default: the paper's)"),
         gb_option_float("lr", "R", &given.set.learning_rate, 0, GB_MAX_LEARNING_RATE,
                         "learning rate (default: the paper's)"),
+        gb_option_choice("schedule", "constant|cosine|halving", &given.schedule,
+                         "of the learning rate (default: the paper's)"),
+        gb_option_int("schedule-steps", "N", &given.set.schedule.steps, 1, INT_MAX,
+                      "cosine: steps until the rate is 0 (default: --iters); halving: steps "
+                      "between halvings (default: the paper's)"),
+        gb_option_int("warm-up", "N", &given.set.schedule.warm_up, 0, INT_MAX,
+                      "first steps, in which the rate rises linearly (default: 0)"),
         gb_option_int("accumulate", "N", &given.set.accumulate, 1, GB_MAX_ACCUMULATE,
                       "minibatches per step, whose mean gradient is applied (default: 1)"),
         gb_option_float("clip-norm", "X", &given.set.clip_norm, 0, GB_MAX_CLIP_NORM,

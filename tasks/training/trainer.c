@@ -70,10 +70,14 @@ struct gb_params *gb_trainer_params(const struct gb_trainer *t) {
     return &t->model->params;
 }
 
+static float rate_of(const struct gb_trainer *t) {
+    return gb_schedule_rate(&t->run.schedule, t->run.learning_rate, t->step);
+}
+
 static enum gb_status diverged(const struct gb_trainer *t, enum gb_status status) {
     char where[128];
     snprintf(where, sizeof where, "%s: at step %ld with learning rate %g", t->run.task->name,
-             t->step + 1, (double)t->run.learning_rate);
+             t->step + 1, (double)rate_of(t));
     return gb_fail_within(status, "training diverged", where);
 }
 
@@ -91,10 +95,8 @@ static enum gb_status take_likelihoods(struct gb_trainer *t, long index,
 }
 
 static struct gb_adam adam_of(const struct gb_trainer *t) {
-    const struct gb_recipe *recipe = &t->run.model->recipe;
-    struct gb_adam adam = recipe->adam;
-    long halvings = recipe->halve_every ? t->step / recipe->halve_every : 0;
-    adam.learning_rate = ldexpf(t->run.learning_rate, (int)-halvings);
+    struct gb_adam adam = t->run.model->recipe.adam;
+    adam.learning_rate = rate_of(t);
     adam.seed = t->run.seed;
     return gb_adam_at_step(adam, t->step + 1);
 }

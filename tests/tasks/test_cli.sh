@@ -155,6 +155,14 @@ names "$folder/summed/log.jsonl" gradient_norm
 grep -q '"accumulate": 2' "$folder/summed/run.json" || complain "accumulation is not recorded"
 grep -q '"clip_norm": 50' "$folder/summed/run.json" || complain "clipping is not recorded"
 
+# shellcheck disable=SC2086 # options without blanks
+works 'ms/step' train horses $tiny --iters 3 --schedule cosine --warm-up 2 --out "$folder/scheduled"
+for setting in '"schedule": "cosine"' '"schedule_steps": 3' '"warm_up": 2'; do
+    grep -q "$setting" "$folder/scheduled/run.json" || complain "not recorded: $setting"
+done
+fails 2 "invalid schedule: cosine: its rate is 0 from step 3 on, before --iters 4" \
+    train horses --resume --iters 4 --out "$folder/scheduled"
+
 # A profile changes nothing but the record. Its rows add up to the step.
 # shellcheck disable=SC2086 # options without blanks
 works '^coupling_backward/n2h8w8c12k16  .* %.* % ' \
@@ -352,6 +360,11 @@ refuses 'bad value: --size: "4" is not in 8 .. 1024' "$@" --size 4
 refuses 'bad value: --lr: "nan" is not a number' "$@" --lr nan
 refuses 'bad value: --lr: "-1" is not in 0 .. 1' "$@" --lr -1
 refuses 'bad value: --seed: "x" is not an integer' "$@" --seed x
+refuses 'unknown option: --schedule-steps: the schedule is constant' "$@" --schedule-steps 9
+refuses 'missing option: --schedule-steps: required by --schedule halving: the model has no steps of its own' \
+    "$@" --schedule halving --data "$folder/none"
+refuses 'invalid schedule: cosine: --warm-up 9 is not below the 9 steps of the schedule' \
+    "$@" --schedule cosine --iters 9 --warm-up 9
 refuses 'unknown model: glow: the models of horses are cglow, fcn' "$@" --model glow
 refuses 'unknown option: --growth: does not apply to c-Glow' "$@" --growth 8
 refuses 'unknown option: --flow-growth: does not apply to c-Glow' "$@" --flow-growth 8
@@ -376,6 +389,8 @@ refuses "cannot change on resume: --batch: $model has 2" "$@" --batch 3
 refuses "cannot change on resume: --lr: $model has 0.0002" "$@" --lr 0.001
 refuses "cannot change on resume: --accumulate: $model has 1" "$@" --accumulate 2
 refuses "cannot change on resume: --clip-norm: $model has 0" "$@" --clip-norm 50
+refuses "cannot change on resume: --schedule: $model has constant" "$@" --schedule cosine
+refuses "cannot change on resume: --warm-up: $model has 0" "$@" --warm-up 5
 refuses "cannot change on resume: --seed: $model has 0" "$@" --seed 1
 refuses "cannot change on resume: --memory: $model has stored" "$@" --memory reversible
 refuses "cannot change on resume: --precision: $model has fp32" "$@" --precision bf16

@@ -176,6 +176,7 @@ static void check_resumed_on(const struct gb_run_config *run, const struct gb_ba
     assert_int_equal(read.precision, run->precision);
     assert_int_equal(read.moments, run->moments);
     assert_int_equal(read.reversible, run->reversible);
+    assert_int_equal(read.schedule.kind, run->schedule.kind);
     start_on(&second, &read, backend, 3, set);
     assert_ok(gb_trainer_load(&second, gb_fixture_path("half")));
     assert_int_equal(second.step, half);
@@ -267,6 +268,88 @@ GB_FIXTURE_TEST(test_reversible_memory_is_resumed) {
     run.precision = GB_BF16;
     run.accumulate = 2;
     check_resumed(&run, best_backend());
+}
+
+// ---- The learning rate ----
+
+GB_TEST(test_schedules) {
+    const struct gb_schedule constant = {0}, warm = {.warm_up = 4},
+                             halving = {.kind = GB_SCHEDULE_HALVING, .steps = 10, .warm_up = 2},
+                             cosine = {.kind = GB_SCHEDULE_COSINE, .steps = 110, .warm_up = 10};
+    const struct {
+        const struct gb_schedule *schedule;
+        long step;
+        double rate;
+    } known[] = {{&constant, 0, 0.5},
+                 {&constant, 1000000, 0.5},
+                 {&warm, 0, 0.125},
+                 {&warm, 2, 0.375},
+                 {&warm, 3, 0.5},
+                 {&warm, 4, 0.5},
+                 {&halving, 0, 0.25},
+                 {&halving, 1, 0.5},
+                 {&halving, 9, 0.5},
+                 {&halving, 10, 0.25},
+                 {&halving, 39, 0.0625},
+                 {&cosine, 0, 0.05},
+                 {&cosine, 9, 0.5},
+                 {&cosine, 10, 0.5},
+                 {&cosine, 35, 0.4267766953},
+                 {&cosine, 60, 0.25},
+                 {&cosine, 85, 0.0732233047},
+                 {&cosine, 110, 0},
+                 {&cosine, 1000, 0}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const double rate = (double)gb_schedule_rate(known[i].schedule, 0.5f, known[i].step);
+        if (!(fabs(rate - known[i].rate) <= 1e-7))
+            fail_msg("case %zu: %.9g, not %.9g", i, rate, known[i].rate);
+    }
+    assert_ok(gb_schedule_check(&cosine, 110));
+    assert_error(gb_schedule_check(&cosine, 111), GB_BAD_INPUT, "its rate is 0 from step 110 on");
+    const struct gb_schedule all_warm = {.kind = GB_SCHEDULE_COSINE, .steps = 10, .warm_up = 10};
+    assert_error(gb_schedule_check(&all_warm, 10), GB_BAD_INPUT, "--warm-up 10 is not below");
+}
+
+GB_FIXTURE_TEST(test_schedules_are_resumed) {
+    const struct gb_schedule schedules[] = {
+        {.kind = GB_SCHEDULE_COSINE, .steps = STEPS, .warm_up = 7},
+        {.kind = GB_SCHEDULE_HALVING, .steps = 2, .warm_up = 3}};
+    struct gb_run_config run = tiny_run(2);
+    double bits[3][MOST_STEPS];
+    check_resumed_on(&run, best_backend(), &splits[GB_SPLIT_TRAIN], bits[0]);
+    for (int i = 0; i < 2; i++) {
+        run.schedule = schedules[i];
+        check_resumed_on(&run, best_backend(), &splits[GB_SPLIT_TRAIN], bits[i + 1]);
+        assert_true(bits[i + 1][0] == bits[0][0] && bits[i + 1][1] != bits[0][1]);
+    }
+}
+
+// A checkpoint that does not record its schedule was trained by the recipe's.
+GB_FIXTURE_TEST(test_checkpoints_record_their_schedule) {
+    const char *path = gb_fixture_path("checkpoint");
+    struct gb_run_config run = tiny_run(2), read;
+    struct gb_run_origin origin;
+    struct gb_trainer trainer;
+    run.schedule = (struct gb_schedule){GB_SCHEDULE_COSINE, STEPS, 2};
+    start(&trainer, &run, best_backend(), 1);
+    assert_ok(gb_trainer_save(&trainer, path, "synthetic"));
+    json_t *metadata = NULL;
+    assert_ok(gb_checkpoint_metadata(path, &metadata));
+    assert_int_equal(json_object_set_new(metadata, "schedule", json_string("linear")), 0);
+    assert_ok(gb_checkpoint_save(path, gb_trainer_params(&trainer), metadata));
+    assert_error(gb_run_config_read(path, &read, &origin), GB_BAD_INPUT,
+                 "unknown schedule 'linear'");
+    assert_int_equal(json_object_set_new(metadata, "schedule", json_string("constant")), 0);
+    assert_ok(gb_checkpoint_save(path, gb_trainer_params(&trainer), metadata));
+    assert_error(gb_run_config_read(path, &read, &origin), GB_BAD_INPUT,
+                 "the schedule is constant");
+    assert_int_equal(json_object_del(metadata, "schedule"), 0);
+    assert_ok(gb_checkpoint_save(path, gb_trainer_params(&trainer), metadata));
+    assert_ok(gb_run_config_read(path, &read, &origin));
+    assert_int_equal(read.schedule.kind, GB_SCHEDULE_CONSTANT);
+    assert_int_equal(read.schedule.steps + read.schedule.warm_up, 0);
+    json_decref(metadata);
+    gb_trainer_free(&trainer);
 }
 
 // A checkpoint that does not tell its precision is of fp32.
