@@ -13,11 +13,26 @@ extern const char gb_results_css[]; // results.css
 
 // What the lines so far have opened.
 enum block { NONE, LIST, TABLE_HEAD, TABLE_BODY };
+struct state {
+    enum block block;
+    unsigned text; // columns of the table that hold text, by bits
+};
 
-static void end_block(FILE *file, enum block *block) {
+static void end_block(FILE *file, struct state *state) {
     static const char *const ends[] = {"", "</ul>\n", "</table></div>\n", "</table></div>\n"};
-    fputs(ends[*block], file);
-    *block = NONE;
+    fputs(ends[state->block], file);
+    state->block = NONE;
+}
+
+// The columns of "|---|---:|" that are not aligned to the right.
+static unsigned text_columns(const char *rule) {
+    unsigned columns = 0;
+    for (int i = 0; *rule == '|' && i < 32; i++) {
+        const size_t dashes = strspn(++rule, "-");
+        columns |= dashes > 0 && rule[dashes] == '|' ? 1u << i : 0;
+        rule += dashes + (rule[dashes] == ':');
+    }
+    return columns;
 }
 
 // Text up to `end`, in which backquotes mark code.
@@ -34,13 +49,14 @@ static void put_text(FILE *file, const char *text, const char *end) {
 }
 
 // "| first | second |".
-static void put_row(FILE *file, const char *line, const char *end, const char *cell) {
+static void put_row(FILE *file, const char *line, const char *end, const char *cell,
+                    unsigned text) {
     fputs("<tr>", file);
-    for (const char *begin = line + 1; begin < end;) {
+    for (const char *begin = line + 1; begin < end; text >>= 1) {
         const char *bar = begin;
         while (bar < end && *bar != '|')
             bar += *bar == '\\' ? 2 : 1;
-        fprintf(file, "<%s>", cell);
+        fprintf(file, text & 1 ? "<%s class=\"text\">" : "<%s>", cell);
         put_text(file, begin + 1, bar > begin + 1 ? bar - 1 : begin + 1);
         fprintf(file, "</%s>", cell);
         begin = bar + 1;
@@ -73,21 +89,23 @@ static bool begins(const char *line, const char *with) {
 }
 
 static enum gb_status put_line(FILE *file, const char *line, const char *end, const char *directory,
-                               enum block *block) {
+                               struct state *state) {
     if (begins(line, "- ")) {
-        fputs(*block == LIST ? "<li>" : "<ul>\n<li>", file);
-        *block = LIST;
+        fputs(state->block == LIST ? "<li>" : "<ul>\n<li>", file);
+        state->block = LIST;
         put_text(file, line + 2, end);
         fputs("</li>\n", file);
     } else if (begins(line, "|---")) {
-        *block = TABLE_BODY;
+        state->block = TABLE_BODY;
     } else if (*line == '|') {
-        if (*block == NONE)
+        const bool head = state->block == NONE;
+        if (head) {
             fputs("<div class=\"scroll\"><table>\n", file);
-        put_row(file, line, end, *block == NONE ? "th" : "td");
-        *block = *block == NONE ? TABLE_HEAD : *block;
+            *state = (struct state){TABLE_HEAD, text_columns(*end ? end + 1 : end)};
+        }
+        put_row(file, line, end, head ? "th" : "td", state->text);
     } else {
-        end_block(file, block);
+        end_block(file, state);
         const int level = (int)strspn(line, "#");
         if (begins(line, "!["))
             return put_picture(file, line, directory);
@@ -105,17 +123,18 @@ static enum gb_status put_line(FILE *file, const char *line, const char *end, co
 }
 
 enum gb_status gb_html_page(const char *markdown, const char *directory, FILE *file) {
-    enum block block = NONE;
+    struct state state = {0};
     fprintf(file,
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"/>"
+            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>"
             "<title>glowbench: results</title>\n<style>%s</style></head>\n<body>\n",
             gb_results_css);
     for (const char *line = markdown; *line;) {
         const char *end = strchrnul(line, '\n');
-        GB_TRY(put_line(file, line, end, directory, &block));
+        GB_TRY(put_line(file, line, end, directory, &state));
         line = *end ? end + 1 : end;
     }
-    end_block(file, &block);
+    end_block(file, &state);
     fputs("</body>\n</html>\n", file);
     return GB_OK;
 }

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/progress.h"
 #include "bench/report/plots.h"
+#include "bench/tables/time_to.h"
 #include "tasks/task.h"
 
 // Text, with the characters escaped that Markdown would interpret.
@@ -43,8 +44,8 @@ static const json_t *next_row(const struct gb_results *results, const char *run,
 // ---- Cells ----
 
 struct cell {
-    char text[64];
-    char why[256]; // it is empty
+    char text[GB_CELL];
+    char why[256]; // it is empty, or "–"
 };
 
 // The mean of a metric over the rows of a run, with its deviation where seeds differ.
@@ -88,11 +89,21 @@ static struct cell cell_of(const struct gb_results *results, const json_t *table
     struct cell cell = {0};
     const char *run;
     const json_t *use = gb_results_cell(results, table, line, column, &run);
+    const char *absent = gb_json_text(line, "not_applicable");
     if (use)
         measure(results, use, (int)gb_json_integer(column, "decimals"), run, &cell);
-    else
-        snprintf(cell.why, sizeof cell.why, "%s", gb_json_text(line, "unmeasured"));
+    else if (*absent)
+        snprintf(cell.text, sizeof cell.text, "–");
+    if (!use)
+        snprintf(cell.why, sizeof cell.why, "%s",
+                 *absent ? absent : gb_json_text(line, "unmeasured"));
     return cell;
+}
+
+void gb_cell_text(const struct gb_results *results, const json_t *table, const json_t *line,
+                  const json_t *column, char text[static GB_CELL]) {
+    const struct cell cell = cell_of(results, table, line, column);
+    snprintf(text, GB_CELL, "%s", cell.text);
 }
 
 // ---- Where a line's figures come from ----
@@ -134,9 +145,7 @@ static void put_source(FILE *page, const struct gb_results *results, const char 
         if (!cell)
             continue;
         const bool trained = !json_is_true(json_object_get(cell, "untrained"));
-        fprintf(page, trained ? ": `%s`" : ", scored with `%s`", run);
-        if (trained)
-            put_budget(page, results, run, config, ", ", true);
+        fprintf(page, trained ? ": `%s`" : ", with `%s`", run);
     }
     fputs(" |", page);
 }
@@ -180,7 +189,7 @@ static void put_list_head(FILE *page, const char *text, bool *any) {
     *any = true;
 }
 
-// One item for the cells of a line that are empty for the same reason.
+// One item for the cells of a line that are empty, or "–", for the same reason.
 static void put_empty_cells(FILE *page, const struct gb_results *results, const json_t *table) {
     const json_t *columns = json_object_get(table, "columns");
     const size_t count = json_array_size(columns);
@@ -190,13 +199,13 @@ static void put_empty_cells(FILE *page, const struct gb_results *results, const 
     json_array_foreach(json_object_get(table, "measured"), i, line) {
         for (size_t first = 0; first < count; first++) {
             const struct cell cell = cell_of(results, table, line, json_array_get(columns, first));
-            bool listed = *cell.text;
+            bool listed = !*cell.why;
             for (size_t j = 0; j < first && !listed; j++)
                 listed = !strcmp(cell_of(results, table, line, json_array_get(columns, j)).why,
                                  cell.why);
             if (listed)
                 continue;
-            put_list_head(page, "Empty cells:", &any);
+            put_list_head(page, "Cells without a figure:", &any);
             put(page, "- %s", gb_json_text(line, "line"));
             for (size_t j = first; j < count; j++) {
                 const json_t *column = json_array_get(columns, j);
@@ -209,24 +218,59 @@ static void put_empty_cells(FILE *page, const struct gb_results *results, const 
     fputs(any ? "\n" : "", page);
 }
 
-// What differs from the paper in the runs of a table.
+static void put_sentences(FILE *page, const json_t *notes) {
+    size_t i;
+    json_t *note;
+    json_array_foreach(notes, i, note)
+        put(page, " %s", json_is_string(note) ? json_string_value(note) : "");
+}
+
+// How far the runs of a table went, what differs from the paper, and what the rows showed.
 static void put_notes(FILE *page, const struct gb_results *results, const char *table) {
     const char *run;
-    json_t *config, *note;
+    json_t *config;
     bool any = false;
     json_object_foreach(results->runs, run, config) {
-        const json_t *notes = json_object_get(config, "notes");
-        size_t i = 0;
-        if (!gb_run_cell(config, table, NULL, NULL) || !next_row(results, run, &i) ||
-            json_array_size(notes) == 0)
+        const json_t *row;
+        size_t at = 0;
+        if (!gb_run_cell(config, table, NULL, NULL) || !next_row(results, run, &at))
             continue;
         put_list_head(page, "Notes:", &any);
-        fprintf(page, "- `%s`:", run);
-        json_array_foreach(notes, i, note)
-            put(page, " %s", json_string_value(note));
+        fprintf(page, "- `%s`: ", run);
+        put_budget(page, results, run, config, "", true);
+        fputc('.', page);
+        put_sentences(page, json_object_get(config, "notes"));
+        for (at = 0; (row = next_row(results, run, &at));)
+            put_sentences(page, json_object_get(row, "notes"));
         fputc('\n', page);
     }
     fputs(any ? "\n" : "", page);
+}
+
+// What the rows of a table cost, and what the paper's steps would at the same speed.
+static void put_cost(FILE *page, const struct gb_results *results, const char *table) {
+    size_t i;
+    json_t *row;
+    double spent = 0, paper = 0;
+    int rows = 0, of_paper = 0;
+    json_array_foreach(results->rows, i, row) {
+        const json_t *config = json_object_get(results->runs, gb_json_text(row, "run"));
+        const double cores = gb_json_number(row, "threads"),
+                     steps = gb_json_number(config, "paper_iterations");
+        if (!gb_run_cell(config, table, NULL, NULL))
+            continue;
+        rows++;
+        spent += cores * gb_json_number(row, "training_seconds") / 3600;
+        of_paper += steps > 0;
+        paper += cores * steps * gb_json_number(row, "step_seconds_median") / 3600;
+    }
+    if (rows == 0 || !(spent >= 0 && spent < 1e9 && paper >= 0 && paper < 1e9))
+        return;
+    put(page, "Training took %.1f core-hours (%d run%s)", spent, rows, rows == 1 ? "" : "s");
+    if (of_paper)
+        put(page, "; the paper's steps would take about %.1f (%d run%s)", paper, of_paper,
+            of_paper == 1 ? "" : "s");
+    put(page, ".\n\n");
 }
 
 static void put_runs(FILE *page, const struct gb_results *results, const char *table) {
@@ -278,27 +322,128 @@ static void put_summary_row(FILE *page, const struct gb_results *results, const 
                                              gb_json_text(summary, lines[i]), NULL);
         put_cell(page, cell_of(results, table, line, column).text);
     }
-    put_cell(page, gb_json_text(summary, "blind"));
-    fputc(' ', page);
-    const char *run;
+    fputc('\n', page);
+}
+
+// "- horses, mean IoU: 32 x 32; 18593 of the paper's 50000 steps; baseline: one mask for all".
+static void put_summary_note(FILE *page, const struct gb_results *results, const json_t *table,
+                             const json_t *summary) {
+    const char *run, *detail = gb_json_text(summary, "detail"), *between = *detail ? "; " : "";
     json_t *config;
+    put(page, "- %s: %s", gb_json_text(summary, "what"), detail);
     json_object_foreach(results->runs, run, config) {
-        if (gb_run_cell(config, gb_json_text(table, "id"), gb_json_text(summary, "measured"), NULL))
-            put_budget(page, results, run, config, "", false);
+        size_t at = 0;
+        if (!gb_run_cell(config, gb_json_text(table, "id"), gb_json_text(summary, "measured"),
+                         NULL) ||
+            !next_row(results, run, &at))
+            continue;
+        put_budget(page, results, run, config, between, false);
+        between = "; ";
     }
-    fputs(" |\n", page);
+    put(page, "%sbaseline: %s\n", between, gb_json_text(summary, "blind"));
 }
 
 static void put_summary(FILE *page, const struct gb_results *results) {
     size_t i;
     json_t *table;
-    fputs("|  | paper | here | baseline | baseline method | training here |\n"
-          "|---|---:|---:|---:|---|---|\n",
-          page);
+    fputs("|  | paper | here | baseline |\n|---|---:|---:|---:|\n", page);
     json_array_foreach(results->tables, i, table) {
         const json_t *summary = json_object_get(table, "summary");
         if (summary)
             put_summary_row(page, results, table, summary);
+    }
+    fputc('\n', page);
+    json_array_foreach(results->tables, i, table) {
+        const json_t *summary = json_object_get(table, "summary");
+        if (summary)
+            put_summary_note(page, results, table, summary);
+    }
+    fputc('\n', page);
+}
+
+// ---- Time to accuracy ----
+
+// The value that a run's scores are timed to: the published one, if a score of the run reached it;
+// else its best. False without scores.
+static bool choose_goal(const struct gb_results *results, const char *run, const char *metric,
+                        bool lower, const char *published, double *value, bool *of_paper) {
+    char *end;
+    double paper = strtod(published, &end);
+    const json_t *row;
+    bool any = false;
+    *of_paper = false;
+    for (size_t at = 0; (row = next_row(results, run, &at));) {
+        const json_t *best = gb_best_score(row, metric, lower);
+        const double most = gb_json_number(best, metric);
+        *of_paper |= best && end > published && (lower ? most <= paper : most >= paper);
+        if (best && (!any || (lower ? most < *value : most > *value)))
+            *value = most;
+        any |= best != NULL;
+    }
+    if (*of_paper)
+        *value = paper;
+    return any;
+}
+
+// One row per run, over those of its seeds that reached the value.
+static void put_time(FILE *page, const struct gb_results *results, const struct gb_task *task,
+                     const char *run, const char *published, int decimals) {
+    double value = 0, seconds[64];
+    bool of_paper;
+    if (!choose_goal(results, run, task->headline, task->lower_is_better, published, &value,
+                     &of_paper))
+        return;
+    int count = 0, seeds = 0;
+    json_int_t step = 0;
+    const json_t *row, *last = NULL;
+    for (size_t at = 0; (row = next_row(results, run, &at));) {
+        const json_t *score = gb_first_score(row, task->headline, task->lower_is_better, value);
+        seeds++;
+        if (!score || count == 64)
+            continue;
+        seconds[count++] = gb_score_seconds(row, score);
+        step += gb_json_integer(score, "step");
+        last = row;
+    }
+    char time[32];
+    gb_duration_text(gb_time_over_seeds(seconds, count), time);
+    fprintf(page, "| `%s` |", run);
+    put(page, " %s, %s, threads: %lld ", gb_row_precision(last),
+        gb_json_string_or_unknown(last, "backend"), (long long)gb_json_integer(last, "threads"));
+    fprintf(page, "| %.*f, %s | %d of %d | %lld | %s |\n", decimals, value,
+            of_paper ? "the paper's" : "its best", count, seeds, (long long)(step / count), time);
+}
+
+static void put_times(FILE *page, const struct gb_results *results) {
+    size_t i, at;
+    json_t *table, *config;
+    const char *run;
+    fputs("\n## Time to accuracy\n\n"
+          "Training time, without evaluation, until a run's score of a few test images (those of "
+          "the learning curves) first reached the paper's figure for the whole test set or, where "
+          "it never did, its own best. From five seeds on, the fastest and the slowest are left "
+          "out of the mean. `glowbench tables --time-to psnr=27` shows other values.\n\n"
+          "|  | setting | score | seeds | steps | time |\n|---|---|---|---:|---:|---:|\n",
+          page);
+    json_array_foreach(results->tables, i, table) {
+        const char *id = gb_json_text(table, "id");
+        const json_t *summary = json_object_get(table, "summary");
+        const json_t *column = gb_results_find(json_object_get(table, "columns"), "name",
+                                               gb_json_text(summary, "column"), &at);
+        const json_t *line = gb_results_find(json_object_get(table, "published"), "line",
+                                             gb_json_text(summary, "published"), NULL);
+        const char *value = json_string_value(json_array_get(json_object_get(line, "values"), at));
+        json_object_foreach(results->runs, run, config) {
+            const json_t *cell = gb_run_cell(config, id, NULL, gb_json_text(column, "name"));
+            const struct gb_task *task;
+            if (!cell || gb_task_find(gb_json_text(config, "task"), &task) != GB_OK)
+                continue;
+            // Scores during training are of the task's metric over all test sets.
+            const bool same = gb_json_is(cell, "metric", task->headline) &&
+                              !json_is_false(json_object_get(summary, "comparable"));
+            put_time(page, results, task, run, same && value ? value : "",
+                     (int)gb_json_integer(column, "decimals"));
+        }
     }
     fputc('\n', page);
 }
@@ -419,7 +564,7 @@ static void put_page(FILE *page, const struct gb_results *results) {
           "has one figure of each table; the tables follow, with what differs from the paper, "
           "which cells are missing, and the command behind each figure. Over several seeds, "
           "figures are mean ± standard deviation; a figure without ± is from a single seed. In the "
-          "commands, DIR is the directory of the data sets, laid out as bench/README.md "
+          "commands, DIR is the directory of the data sets, laid out as DATA.md "
           "describes.\n\n",
           page);
     put_summary(page, results);
@@ -433,8 +578,10 @@ static void put_page(FILE *page, const struct gb_results *results) {
             put(page, "%s\n\n", note);
         put_empty_cells(page, results, table);
         put_notes(page, results, id);
+        put_cost(page, results, id);
         put_runs(page, results, id);
     }
+    put_times(page, results);
     put_pictures(page, results);
 }
 

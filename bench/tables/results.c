@@ -59,7 +59,7 @@ static enum gb_status check_summary(const char *path, const json_t *table, json_
                  {"blind", "measured", "line"}};
     if (!summary)
         return GB_OK;
-    GB_TRY(check_members(summary, path, "{s:s}", "what"));
+    GB_TRY(check_members(summary, path, "{s:s, s?:s, s?:b}", "what", "detail", "comparable"));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         GB_TRY(check_members(summary, path, "{s:s}", names[i].member));
         const char *name = gb_json_text(summary, names[i].member);
@@ -83,8 +83,14 @@ static enum gb_status check_table(const char *path, json_t *table) {
             return gb_fail(GB_BAD_INPUT, what, path, "table %s, column %s: not 0 to %d decimals",
                            gb_json_text(table, "id"), gb_json_text(each, "name"), MAX_DECIMALS);
     }
-    json_array_foreach(json_object_get(table, "measured"), i, each)
-        GB_TRY(check_members(each, path, "{s:s, s:s}", "line", "unmeasured"));
+    json_array_foreach(json_object_get(table, "measured"), i, each) {
+        GB_TRY(check_members(each, path, "{s:s, s:s, s?:s, s?:s}", "line", "unmeasured",
+                             "not_applicable", "published"));
+        const char *published = gb_json_text(each, "published");
+        if (*published && !has(table, "published", "line", published))
+            return gb_fail(GB_BAD_INPUT, what, path, "table %s, line %s: unknown published '%s'",
+                           gb_json_text(table, "id"), gb_json_text(each, "line"), published);
+    }
     json_array_foreach(json_object_get(table, "published"), i, each) {
         GB_TRY(check_members(each, path, "{s:s, s:[]}", "line", "values"));
         if (json_array_size(json_object_get(each, "values")) != json_array_size(columns))
@@ -188,7 +194,7 @@ static enum gb_status check_reasons(const struct gb_results *results, const json
     const char *run;
     json_array_foreach(json_object_get(table, "measured"), i, line) {
         json_array_foreach(json_object_get(table, "columns"), j, column) {
-            if (!*gb_json_text(line, "unmeasured") &&
+            if (!*gb_json_text(line, "unmeasured") && !*gb_json_text(line, "not_applicable") &&
                 !gb_results_cell(results, table, line, column, &run))
                 return gb_fail(GB_BAD_INPUT, what, results->directory,
                                "no run fills the cell %s, %s, %s, and published.json gives no "
@@ -249,8 +255,8 @@ static enum gb_status read_rows(struct gb_results *results) {
     size_t i;
     json_t *row;
     json_array_foreach(results->rows, i, row) {
-        GB_TRY(
-            check_members(row, path, "{s:s, s:I, s:I, s:{}}", "run", "seed", "steps", "metrics"));
+        GB_TRY(check_members(row, path, "{s:s, s:I, s:I, s:{}, s?:[]}", "run", "seed", "steps",
+                             "metrics", "notes"));
         if (gb_results_check_seed(results, gb_json_text(row, "run"),
                                   gb_json_integer(row, "seed")) != GB_OK)
             return gb_fail_within(GB_BAD_INPUT, what, path);

@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "bench/report/training_record.h"
+#include "bench/tables/time_to.h"
 #include "tasks/build.h"
 #include "tasks/task.h"
 #include "tasks/training/commands.h"
@@ -24,6 +25,7 @@ static const char resuming[] = "cannot resume run", resume_hint[] = "rerun to re
 struct job {
     const char *name;
     const json_t *config;
+    const char *results; // the directory
     json_int_t seed;
     char directory[GB_PATH], record[GB_PATH], begun[GB_PATH], checkpoint[GB_PATH], picture[GB_PATH];
     json_t *commits; // of the builds that trained it, once check_begun was called
@@ -32,8 +34,10 @@ struct job {
 static enum gb_status job_of(const struct gb_results *results, const struct gb_table_run *run,
                              json_int_t seed, struct job *job) {
     char name[GB_PATH];
-    *job = (struct job){
-        .name = run->name, .config = json_object_get(results->runs, run->name), .seed = seed};
+    *job = (struct job){.name = run->name,
+                        .config = json_object_get(results->runs, run->name),
+                        .results = results->directory,
+                        .seed = seed};
     snprintf(name, sizeof name, "%s-%lld", run->name, (long long)seed);
     GB_TRY(gb_path_join(run->out, name, job->directory));
     GB_TRY(gb_path_join(job->directory, "run.json", job->record));
@@ -162,6 +166,15 @@ static void add_directories(struct arguments *arguments, const char *option, con
     add(arguments, "%s", paths);
 }
 
+// The lists are the data's own, or those of the results directory.
+static void add_lists(struct arguments *arguments, const struct job *job, const char *data) {
+    const char *splits = gb_json_text(job->config, "splits");
+    char path[GB_PATH];
+    const bool own = data && *splits && gb_path_format(path, "%s/%s", data, splits) == GB_OK &&
+                     access(path, F_OK) == 0;
+    add_directories(arguments, "--split-dir", own ? data : job->results, splits);
+}
+
 // What determines the run's result after `steps` steps, with the data sets below `data`.
 static void add_settings(struct arguments *arguments, const struct job *job, const char *data,
                          json_int_t steps) {
@@ -183,7 +196,7 @@ static void add_settings(struct arguments *arguments, const struct job *job, con
     add(arguments, "--seed");
     add(arguments, "%lld", (long long)job->seed);
     add_directories(arguments, "--data", data, gb_json_text(job->config, "data"));
-    add_directories(arguments, "--split-dir", data, gb_json_text(job->config, "splits"));
+    add_lists(arguments, job, data);
 }
 
 static enum gb_status train(const struct job *job, const struct gb_table_run *run) {
@@ -312,6 +325,8 @@ static enum gb_status row_of(const struct job *job, const struct gb_training_rec
         {"step_seconds_median", json_incref(json_object_get(run, "step_seconds_median")), true},
         {"parameters", json_incref(json_object_get(run, "parameters")), true},
         {"backend", json_incref(json_object_get(run, "backend")), true},
+        {"precision", json_incref(json_object_get(json_object_get(run, "config"), "precision")),
+         true},
         {"threads", json_integer(gb_json_integer(run, "threads")), false},
         {"commit", commit_of(job, gb_json_text(run, "commit")), false},
         {"day", json_string(day), false},
@@ -323,7 +338,7 @@ static enum gb_status row_of(const struct job *job, const struct gb_training_rec
                    gb_json_text(json_object_get(machine, "build"), "compiler")),
          false},
         {"metrics", metrics, false},
-        {"scores", rows_with(record->log, task->headline), false},
+        {"scores", gb_timed_scores(record->log, task->headline), false},
         {"curve", curve_of(steps), false},
     };
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
@@ -335,16 +350,56 @@ static enum gb_status row_of(const struct job *job, const struct gb_training_rec
     return complete ? GB_OK : gb_no_memory("cannot add a row", job->record);
 }
 
+// The figures of the paper, of the results before this row, and of the row, for each cell that the
+// run fills by training.
+static void print_comparison(const struct gb_results *before, const struct job *job,
+                             const json_t *row) {
+    size_t i;
+    json_t *cell;
+    bool any = false;
+    json_array_foreach(json_object_get(job->config, "cells"), i, cell) {
+        const json_t *table =
+            gb_results_find(before->tables, "id", gb_json_text(cell, "table"), NULL);
+        size_t at;
+        const json_t *line = gb_results_find(json_object_get(table, "measured"), "line",
+                                             gb_json_text(cell, "line"), NULL),
+                     *column = gb_results_find(json_object_get(table, "columns"), "name",
+                                               gb_json_text(cell, "column"), &at),
+                     *published = gb_results_find(json_object_get(table, "published"), "line",
+                                                  gb_json_text(line, "published"), NULL),
+                     *metric = json_object_get(json_object_get(row, "metrics"),
+                                               gb_json_text(cell, "metric"));
+        const char *paper =
+            json_string_value(json_array_get(json_object_get(published, "values"), at));
+        char earlier[GB_CELL], here[GB_CELL] = "-", name[128];
+        if (json_is_true(json_object_get(cell, "untrained")))
+            continue;
+        gb_cell_text(before, table, line, column, earlier);
+        if (json_is_number(metric))
+            snprintf(here, sizeof here, "%.*f", (int)gb_json_integer(column, "decimals"),
+                     json_number_value(metric));
+        snprintf(name, sizeof name, "%s, %s", gb_json_text(line, "line"),
+                 gb_json_text(column, "name"));
+        if (!any)
+            printf("%-40s %16s %11s %9s\n", "", "paper", "repository", "this run");
+        any = true;
+        printf("%-40s %16s %11s %9s\n", name, paper ? paper : "-", *earlier ? earlier : "-", here);
+    }
+}
+
 static enum gb_status add_row(struct gb_results *results, const struct job *job) {
     struct gb_training_record record;
     json_int_t kept = 0;
+    struct gb_results before = *results;
     enum gb_status status = gb_training_record_read(job->directory, &record);
     json_t *row = NULL;
+    json_incref(before.rows); // adding reads them again
     if (status == GB_OK)
         status = row_of(job, &record, &row);
     if (status == GB_OK)
         status = gb_results_add(results, row, &kept);
     if (status == GB_OK) {
+        print_comparison(&before, job, row);
         printf("%s, seed %lld: %lld of %lld steps, ", job->name, (long long)job->seed,
                (long long)gb_json_integer(row, "steps"),
                (long long)gb_json_integer(row, "iterations"));
@@ -355,6 +410,7 @@ static enum gb_status add_row(struct gb_results *results, const struct job *job)
         else
             printf("row added to %s/rows.jsonl\n", results->directory);
     }
+    json_decref(before.rows);
     json_decref(row);
     gb_training_record_free(&record);
     return status;

@@ -3,8 +3,10 @@
 // be made, and their figures.
 //
 //   published.json     the papers' tables: columns, published lines, lines that are measured here
-//   runs/NAME.json     a run: what is trained, on what data, and which cells its metrics fill
-//   rows.jsonl         one line per run and seed that was made
+//   runs/NAME.json     a run: what is trained, on what data, which cells its metrics fill, and how it
+//                      differs from the paper (notes)
+//   rows.jsonl         one line per run and seed that was made; its own notes say what it showed
+//   splits/            lists of names that divide data sets
 //   check.json         metrics of the small runs that must be reproduced
 //   pictures/TASK.png  what small models make of synthetic data (pictures.sh)
 //   README.md, curve-TASK.svg, scores-TASK.svg    made from the above
@@ -70,6 +72,11 @@ struct gb_table_run {
 enum gb_status gb_table_run(struct gb_results *results, const struct gb_table_run *run);
 
 // ---- Pages (pages.c, html_page.c)
+
+// A cell's figure as pages show it; "" without one, "–" where it does not apply.
+enum { GB_CELL = 64 };
+void gb_cell_text(const struct gb_results *results, const json_t *table, const json_t *line,
+                  const json_t *column, char text[static GB_CELL]);
 
 // Writes README.md into the results directory, and its learning curves, curve-TASK.svg and
 // scores-TASK.svg, if gnuplot is installed. With `html` (may be NULL) also writes that file: the

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "base/minmax.h"
 #include "base/options.h"
 #include "bench/commands.h"
-#include "bench/tables/tables.h"
+#include "bench/tables/time_to.h"
 #include "tasks/machine.h"
 #include "tasks/training/commands.h"
 
 static const float no_limit = -1;
 
-static enum gb_status tables(int argc, const char **argv) {
+static enum gb_status parse_and_run(int argc, const char **argv, const char **logs) {
     struct gb_table_run run = {.out = "out/tables", .seed = UINT64_MAX, .minutes = no_limit};
     const char *directory = "results", *readme = NULL, *html = NULL;
+    struct gb_time_to time_to = {.directories = logs};
     bool check = false, update = false, helped;
     const struct gb_option options[] = {
         gb_option_string("results", "DIR", &directory, "the results directory"),
@@ -29,6 +31,14 @@ static enum gb_status tables(int argc, const char **argv) {
                         "(--run) save and stop after this training time (default: no limit)"),
         gb_option_flag("score-unfinished", &run.score_unfinished,
                        "(--run) score and add a row even if the time limit stopped it"),
+        gb_option_string("time-to", "METRIC=VALUE", &time_to.goal,
+                         "training time after which a run's own test score first reached VALUE"),
+        gb_option_list("log", "DIR", logs, &time_to.count,
+                       "(--time-to) a training run, repeatable (default: the rows of RESULTS)"),
+        gb_option_string("tsv", "FILE", &time_to.tsv,
+                         "(--time-to) write step, seconds and metric of every score"),
+        gb_option_string("mllog", "FILE", &time_to.mllog,
+                         "(--time-to) write the scores as events in MLPerf's log format"),
         gb_option_int("threads", "T", &run.threads, 1, GB_MAX_THREADS,
                       "threads (default: all CPUs; --check: up to 2)"),
         gb_option_flag("check", &check,
@@ -39,6 +49,9 @@ static enum gb_status tables(int argc, const char **argv) {
     GB_TRY(gb_options_parse(&gb_tables_command, options, argc, argv, &helped));
     if (helped)
         return GB_OK;
+    if (!time_to.goal && (time_to.count || time_to.tsv || time_to.mllog))
+        return gb_fail(GB_BAD_INPUT, "missing option", "--time-to",
+                       "required by --log, --tsv and --mllog");
     if (check || update) {
         enum { ENOUGH = 2 }; // to find what depends on their number
         int threads = run.threads;
@@ -49,10 +62,20 @@ static enum gb_status tables(int argc, const char **argv) {
     struct gb_results results;
     enum gb_status status = gb_results_read(directory, &results);
     if (status == GB_OK)
-        status = run.name ? gb_table_run(&results, &run) : gb_pages_write(&results, html);
-    if (status == GB_OK && readme && !run.name)
+        status = time_to.goal ? gb_time_to(&results, &time_to)
+                 : run.name   ? gb_table_run(&results, &run)
+                              : gb_pages_write(&results, html);
+    if (status == GB_OK && readme && !run.name && !time_to.goal)
         status = gb_summary_write(&results, readme);
     gb_results_free(&results);
+    return status;
+}
+
+static enum gb_status tables(int argc, const char **argv) {
+    const char **logs = calloc((size_t)argc, sizeof *logs);
+    const enum gb_status status =
+        logs ? parse_and_run(argc, argv, logs) : gb_no_memory("cannot run", "tables");
+    free(logs);
     return status;
 }
 

@@ -144,14 +144,14 @@ static struct gb_predictor_options options_of(const struct gb_training_run *run)
 }
 
 static enum gb_status log_metrics(const struct run_log *log, const struct gb_trainer *trainer,
-                                  const json_t *metrics) {
+                                  const json_t *metrics, double seconds) {
     const char *headline = trainer->run.task->headline;
     const char *loss = gb_model_loss_name(trainer->run.model->kind);
     char test_loss[32];
     snprintf(test_loss, sizeof test_loss, "test_%s", loss);
-    json_t *row =
-        json_pack("{s:I, s:O?, s:O*}", "step", (json_int_t)trainer->step, headline,
-                  json_object_get(metrics, headline), test_loss, json_object_get(metrics, loss));
+    json_t *row = json_pack("{s:I, s:O?, s:O*, s:f}", "step", (json_int_t)trainer->step, headline,
+                            json_object_get(metrics, headline), test_loss,
+                            json_object_get(metrics, loss), "score_seconds", seconds);
     if (!row)
         return gb_no_memory("cannot write", log->path);
     bool written = json_dumpf(row, log->stream, 0) == 0 && fputc('\n', log->stream) != EOF;
@@ -164,6 +164,7 @@ static enum gb_status log_metrics(const struct run_log *log, const struct gb_tra
 static enum gb_status log_score(const struct gb_training_run *run, const struct gb_trainer *trainer,
                                 const struct gb_dataset splits[], const struct run_log *log) {
     struct gb_predictor_options options = options_of(run);
+    const double begun = gb_seconds();
     options.samples = run->samples < SCORE_SAMPLES ? run->samples : SCORE_SAMPLES;
     options.scored = run->score_images;
     options.crops = SCORE_CROPS;
@@ -173,7 +174,7 @@ static enum gb_status log_score(const struct gb_training_run *run, const struct 
     enum gb_status status = gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
                                                   &splits[GB_SPLIT_TEST], metrics, NULL);
     if (status == GB_OK || status == GB_CHECK_FAILED)
-        status = log_metrics(log, trainer, metrics);
+        status = log_metrics(log, trainer, metrics, gb_seconds() - begun);
     json_decref(metrics);
     gb_predictor_free(&predictor);
     return status;

@@ -20,7 +20,7 @@ cat >made/published.json <<'END'
                 "blind": "blind"},
     "columns": [{"name": "small", "decimals": 2}, {"name": "large", "decimals": 2}],
     "published": [{"line": "theirs", "values": ["0.812", null]}],
-    "measured": [{"line": "ours", "unmeasured": "too large"}, {"line": "blind", "unmeasured": "too blind"}]
+    "measured": [{"line": "ours", "published": "theirs", "unmeasured": "too large"}, {"line": "blind", "unmeasured": "", "not_applicable": "too blind"}]
 }]}
 END
 cat >made/runs/tiny.json <<'END'
@@ -40,24 +40,28 @@ tables --html page.html
 [ $code -eq 0 ] || complain "tables without rows"
 has made/README.md '| theirs | 0.812 | – | published |'
 has made/README.md '| ours |  |  | here: `tiny` |'
-has made/README.md '| synthetic horses | 0.812 |  |  | blind |  |'
+has made/README.md '| synthetic horses | 0.812 |  |  |' '- synthetic horses: baseline: blind'
 has made/README.md '- ours, small: not run yet: glowbench tables --run tiny --data DIR'
 has made/README.md '- ours, large: too large'
 has made/README.md '## Table 1: horses \<IoU>'
-has page.html '<h2>Table 1: horses &lt;IoU&gt;</h2>' '<td>theirs</td><td>0.812</td><td>–</td><td>published</td>' \
-    '<td>here: <code>tiny</code></td>' '<li>ours, large: too large</li>'
+has page.html '<h2>Table 1: horses &lt;IoU&gt;</h2>' '<td class="text">theirs</td><td>0.812</td><td>–</td><td class="text">published</td>' \
+    '<td class="text">here: <code>tiny</code></td>' '<meta name="viewport" ' '<li>ours, large: too large</li>'
 awk -f "$tests/well_formed.awk" page.html || complain "the page is not well-formed"
 
 # One seed, then two: their mean and deviation.
 row='"task": "horses", "model": "cglow", "iterations": 50000, "command": "glowbench train"'
-echo "{\"run\": \"tiny\", \"seed\": 3, \"steps\": 10, $row, \"metrics\": {\"mean_iou\": 0.5}}" >made/rows.jsonl
+echo "{\"run\": \"tiny\", \"seed\": 3, \"steps\": 10, $row, \"metrics\": {\"mean_iou\": 0.5}, \"notes\": [\"It fell.\"]}" \
+    >made/rows.jsonl
 tables
-has made/README.md '| ours | 0.50 |  | here: `tiny`, 1 of 2 seeds, 10 of the paper'"'"'s 50000 steps |'
-has made/README.md '- blind, small: tiny has no no_such' '- `tiny`: Synthetic horses.'
-has made/README.md '| synthetic horses | 0.812 | 0.50 |  | blind | 10 of the paper'"'"'s 50000 steps |'
+has made/README.md '| ours | 0.50 |  | here: `tiny` |' '| blind |  | – | here: `tiny` |'
+has made/README.md '- blind, small: tiny has no no_such' '- blind, large: too blind' \
+    '- `tiny`: 1 of 2 seeds, 10 of the paper'"'"'s 50000 steps. Synthetic horses. It fell.'
+has made/README.md '| synthetic horses | 0.812 | 0.50 |  |' \
+    '- synthetic horses: 10 of the paper'"'"'s 50000 steps; baseline: blind'
 echo "{\"run\": \"tiny\", \"seed\": 4, \"steps\": 50000, $row, \"metrics\": {\"mean_iou\": 0.7}}" >>made/rows.jsonl
 tables
-has made/README.md '| ours | 0.60 ± 0.14 |  | here: `tiny`, 2 of 2 seeds, 10 to 50000 of the paper'"'"'s 50000 steps |'
+has made/README.md '| ours | 0.60 ± 0.14 |  | here: `tiny` |'
+has made/README.md '- `tiny`: 2 of 2 seeds, 10 to 50000 of the paper'"'"'s 50000 steps. Synthetic horses. It fell.'
 
 # Impossible figures of a row are not shown as if they were measured.
 cp made/README.md before.md
@@ -92,9 +96,11 @@ refuses rows.jsonl '$a{"run": "lost", "seed": 3, "steps": 1, "metrics": {}}' 'ro
 refuses rows.jsonl '$a{"run": "tiny", "seed": 77, "steps": 1, "metrics": {}}' '77 is not among the seeds'
 refuses published.json 's/"0.812", null/"0.812"/' 'published.json: table t, line theirs: not one value per column'
 for member in column published measured blind; do
-    refuses published.json "s/\"$member\": \"[a-z]*\"/\"$member\": \"nothing\"/" \
+    refuses published.json "/summary/,+1s/\"$member\": \"[a-z]*\"/\"$member\": \"nothing\"/" \
         "published.json: table t, summary: unknown $member 'nothing'"
 done
+refuses published.json '/measured/s/"published": "theirs"/"published": "nothing"/' \
+    "published.json: table t, line ours: unknown published 'nothing'"
 refuses published.json 's/too large//' 't, ours, large, and published.json gives no reason'
 refuses runs/tiny.json 's/"line": "ours"/"line": "nobody"/' 'runs/tiny.json: published.json has no measured cell t, nobody'
 refuses runs/tiny.json 's/horses/cows/' 'runs/tiny.json: unknown task: cows'
@@ -116,6 +122,8 @@ tables --run tiny --out runs --time-limit 0.001 --threads 1 --score-unfinished
 [ $code -eq 0 ] || complain "score: exit code $code"
 grep -q "$resumed" out || complain "it did not resume"
 [ "$(wc -l <made/rows.jsonl)" -eq 1 ] || complain "not one row"
+grep -q '^  *paper  *repository  *this run$' out && grep -q '^ours, small  *0\.812  *-  *0\.[0-9][0-9]$' out ||
+    complain "not compared with the paper and the earlier rows"
 grep -q '"steps": 4000' made/rows.jsonl && complain "the limit did not stop it"
 grep -q '"commit": "[0-9a-z+]*", "day": .*"machine": {"cpu": "[^"]' made/rows.jsonl || complain "no commit, no machine"
 steps=$(sed -n 's/.*"steps": \([0-9]*\).*/\1/p' made/rows.jsonl)
@@ -187,6 +195,54 @@ if command -v gnuplot >/dev/null; then
         has made/README.md "![$picture-horses]($picture-horses.svg)"
     done
 fi
+
+# Time to accuracy: of the rows, which the page lists as well; of a log whose steps have known times.
+tables --time-to mean_iou=0
+[ $code -eq 0 ] || complain "--time-to: exit code $code"
+has out 'tiny, seed 3, fp32, ' 'threads: ' 'at step 1000 after '
+has made/README.md '## Time to accuracy' '| `tiny` | fp32, ' ' its best | 1 of 1 | '
+mkdir log
+echo '{"task": "horses", "seed": 7, "steps": 120, "threads": 2, "backend": "avx2", "config": {"precision": "bf16", "batch": 2}}' \
+    >log/run.json
+cat >log/log.jsonl <<'END'
+{"step": 50, "bits_per_dimension": 1.0, "step_seconds": 0.1, "images_per_second": 1}
+{"step": 75, "mean_iou": 0.4, "test_bits_per_dimension": 0.9, "score_seconds": 2.0}
+{"step": 100, "bits_per_dimension": 1.0, "step_seconds": 0.2, "images_per_second": 1}
+{"step": 100, "mean_iou": null, "score_seconds": 0.5}
+{"step": 120, "bits_per_dimension": 1.0, "step_seconds": 0.4, "images_per_second": 1}
+{"step": 120, "mean_iou": 0.625, "test_bits_per_dimension": 0.8, "score_seconds": 3.0}
+END
+tables --time-to mean_iou=0.5 --log log --tsv times.tsv --mllog mllog
+[ $code -eq 0 ] || complain "--log: exit code $code"
+has out 'log, seed 7, bf16, avx2, threads: 2: mean_iou 0.625 at step 120 after 23 s, and 6 s of evaluation'
+printf 'run\tseed\tprecision\tbackend\tthreads\tstep\tseconds\tevaluation_seconds\tmean_iou
+log\t7\tbf16\tavx2\t2\t75\t10.000\t2.000\t0.4\nlog\t7\tbf16\tavx2\t2\t120\t23.000\t5.500\t0.625\n' | cmp - times.tsv ||
+    complain "other times"
+[ "$(grep -c '^:::MLLOG {"namespace": "", "time_ms": ' mllog)" -eq "$(wc -l <mllog)" ] || complain "not MLPerf's format"
+has mllog '"time_ms": 23000, "event_type": "POINT_IN_TIME", "key": "eval_accuracy", "value": 0.625' \
+    '"time_ms": 23000, "event_type": "INTERVAL_END", "key": "run_stop", "value": null, "metadata": {"status": "success"}'
+tables --time-to test_bits_per_dimension=0.85 --log log --mllog mllog # lower is better
+has out 'test_bits_per_dimension 0.8 at step 120'
+tables --time-to mean_iou=0.7 --log log --mllog mllog
+has out 'not reached, best mean_iou 0.625 at step 120'
+has mllog '"status": "aborted"'
+# Five seeds: without the fastest and the slowest, (20 + 30 + 58) / 3.
+for seed in 1 2 3 4 5; do
+    mkdir seed$seed
+    sed "s/\"seed\": 7/\"seed\": $seed/" log/run.json >seed$seed/run.json
+done
+step() { # SEED SECONDS
+    echo "{\"step\": 1, \"step_seconds\": $2}" >"seed$1/log.jsonl"
+    echo '{"step": 1, "mean_iou": 0.9}' >>"seed$1/log.jsonl"
+}
+step 1 58 && step 2 1 && step 3 20 && step 4 30 && step 5 1000
+mkdir all
+for seed in 1 2 3 4 5; do mv seed$seed all/; done
+tables --time-to mean_iou=0.5 --log all/seed1 --log all/seed2 --log all/seed3 --log all/seed4 --log all/seed5
+has out 'horses, bf16: mean of 5 runs: 36 s, without the fastest and the slowest'
+gives 2 'bad value: --time-to: "0.5" is not METRIC=VALUE' tables --results made --time-to 0.5
+gives 2 'no scores: f_score: no run has it in its log' tables --results made --time-to f_score=0.5
+gives 2 'missing option: --time-to: required by --log, --tsv and --mllog' tables --results made --tsv new
 
 # --check with the threads that are asked for, and one that loads examples: once the first task has been
 # compared. Stopped there, since the rest is another test's.

@@ -42,7 +42,7 @@ stop() {
 same() {
     cmp whole/checkpoint.safetensors "$1/checkpoint.safetensors" || complain "$1: checkpoint"
     for run in whole "$1"; do
-        sed 's/, "step_seconds.*//' "$run/log.jsonl" >"$run.log"
+        sed 's/, "\(step\|score\)_seconds.*//' "$run/log.jsonl" >"$run.log"
         sed -n '/"metrics"/,/}/p' "$run/run.json" | grep -v -e seconds -e per_second >"$run.metrics"
     done
     cmp whole.log "$1.log" || complain "$1: log"
