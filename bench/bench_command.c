@@ -28,7 +28,7 @@ enum { MAX_BACKENDS = 16, MAX_MODELS = 64, DEFAULT_REPETITIONS = 9 };
 // The options, and what they select.
 struct given {
     const char *filter, *kinds, *models, *backends, *threads, *cache, *json, *gbench_json, *append;
-    const char *precision, *label;
+    const char *precision, *label, *checkpoint;
     const char *suite_name, *check, *budget_text;
     int repetitions, launches, launch; // launch -1: not one of several processes
     bool resume, list, forecast, allow_emulation;
@@ -38,6 +38,7 @@ struct given {
     const struct gb_backend *chosen_backends[MAX_BACKENDS + 1]; // ended by NULL
     int backend_count;
     int chosen_threads[GB_MAX_THREAD_COUNTS], thread_count;
+    struct gb_own_model own;                            // of --checkpoint
     struct gb_model_case chosen_models[MAX_MODELS + 1]; // ended by one without a name
     int model_count;
     unsigned chosen_kinds;
@@ -88,7 +89,7 @@ static enum gb_status add_models(struct given *given, const char *word) {
         bool known = false;
         for (int i = 0; i < given->model_count; i++)
             known = known || given->chosen_models[i].name == m->name;
-        if (!known && given->model_count < MAX_MODELS)
+        if (!known && given->model_count < MAX_MODELS - 1)
             given->chosen_models[given->model_count++] = *m;
     }
     return found ? GB_OK
@@ -168,6 +169,12 @@ static enum gb_status choose(struct given *given) {
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         if (lists[i].list)
             GB_TRY(each_word(lists[i].option, lists[i].list, given, lists[i].add));
+    if (given->checkpoint) {
+        GB_TRY(gb_own_model_read(given->checkpoint, &given->own));
+        given->chosen_models[given->model_count++] = given->own.model;
+        if (!given->precision)
+            given->precision = gb_precision_name(given->own.precision);
+    }
     int most = 0;
     for (int i = 0; i < given->thread_count; i++)
         most = gb_max_int(most, given->chosen_threads[i]);
@@ -314,7 +321,7 @@ static enum gb_status select_benchmarks(const struct given *given, struct gb_cat
         .filter = given->filter,
         .kinds = given->chosen_kinds,
         .precision = gb_precision_given(given->precision, GB_F32),
-        .models = given->models ? given->chosen_models : NULL,
+        .models = given->model_count ? given->chosen_models : NULL,
     };
     const struct gb_model_case *models = request.models;
     GB_TRY(gb_catalog_make(&request, catalog));
@@ -463,6 +470,8 @@ static enum gb_status bench(int argc, const char **argv) {
                          "kernels, layers, steps, samples (default: all)"),
         gb_option_string("model", "A,B", &given.models,
                          "models by name prefix, e.g. cglow-horses (default: all)"),
+        gb_option_string("checkpoint", "FILE", &given.checkpoint,
+                         "time the model of a checkpoint, alone or with those of --model"),
         gb_option_choice("precision", "fp32|bf16", &given.precision,
                          "operands of the models' convolutions and fully connected layers "
                          "(default: fp32)"),

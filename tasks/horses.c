@@ -122,6 +122,7 @@ const struct gb_task gb_horses = {
     .reduced = {.size = 32, .batch = 4, .iterations = 2500, .learning_rate = 5e-4f},
     .models = models,
     .load = load,
+    .own_masks = true,
     .copies = true,
     .target = target,
     .to_image = to_image,

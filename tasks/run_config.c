@@ -36,6 +36,7 @@ const struct gb_run_field gb_run_fields[GB_RUN_FIELDS] = {
     {"schedule_steps", "--schedule-steps", AT(schedule.steps), false, true, 0, INT_MAX},
     {"warm_up", "--warm-up", AT(schedule.warm_up), false, true, 0, INT_MAX},
     {"size", "--size", AT(size), false, false, GB_MIN_SIZE, GB_MAX_SIZE},
+    {"width", "--width", AT(width), false, true, 0, GB_MAX_SIZE},
     {"batch", "--batch", AT(batch), false, false, 1, GB_MAX_BATCH},
     {"iterations", NULL, AT(iterations), false, false, 0, INT_MAX},
 };
@@ -192,7 +193,10 @@ static enum gb_status read_run(const json_t *metadata, const char *path, struct 
         GB_TRY(read_type(metadata, path, i, run));
     GB_TRY(gb_metadata_string(metadata, path, "backend", &backend));
     GB_TRY(gb_metadata_integer(metadata, path, "step", 0, INT_MAX, &step));
-    *origin = (struct gb_run_origin){.step = (long)step, .backend = find_backend(backend)};
+    const char *data = json_string_value(json_object_get(metadata, "data"));
+    *origin = (struct gb_run_origin){.step = (long)step,
+                                     .backend = find_backend(backend),
+                                     .synthetic = !data || strcmp(data, "synthetic") == 0};
     return GB_OK;
 }
 

@@ -11,6 +11,7 @@ struct gb_run_config {
     const struct gb_task_model *model;
     union gb_model_config config; // of the model
     int size, batch, iterations;
+    int width; // of examples that are not square; 0: the size
     float learning_rate;
     struct gb_schedule schedule; // of the learning rate
     float ema_decay;             // per step, of the average of the weights; 0: none
@@ -28,7 +29,7 @@ struct gb_run_field {
     bool real, optional;      // older checkpoints lack optional ones, which were `min` then
     double min, max;
 };
-enum { GB_RUN_FIELDS = 9 };
+enum { GB_RUN_FIELDS = 10 };
 extern const struct gb_run_field gb_run_fields[GB_RUN_FIELDS];
 
 static inline double gb_run_number(const struct gb_run_config *run,
@@ -84,6 +85,7 @@ enum gb_status gb_run_config_to_metadata(const struct gb_run_config *run, json_t
 struct gb_run_origin {
     long step;
     const struct gb_backend *backend; // NULL: one that this build does not have
+    bool synthetic;                   // it was trained on generated data
 };
 
 // Reads a checkpoint's configuration, step and backend. Older checkpoints without "memory" stored

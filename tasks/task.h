@@ -72,6 +72,8 @@ struct gb_task {
     // Both splits (GB_SPLITS entries); free each with gb_dataset_free. On failure nothing is held.
     enum gb_status (*load)(const struct gb_source *source, struct gb_dataset splits[]);
     bool has_scenes; // struct gb_source chooses from scenes
+    // It also takes images and masks of any directories, and a width other than the height.
+    bool own_masks;
     // The target is a mask copied to any number of channels: --mask-copies.
     bool copies;
     // Converts data to the model's target, before noise. For any number of examples; views must not

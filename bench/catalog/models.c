@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "tasks/task.h"
+#include "tasks/run_config.h"
 
 // c-Glow with the batch and samples of its paper (sections 5.1 and A.3), for horses with the mask
 // copied to three channels, for inpainting with the quarter in the middle; CNF and its baselines
@@ -53,5 +53,20 @@ enum gb_status gb_model_cases(const struct gb_model_case **cases) {
                                          rows[i].samples};
     }
     *cases = list;
+    return GB_OK;
+}
+
+enum gb_status gb_own_model_read(const char *checkpoint, struct gb_own_model *own) {
+    struct gb_run_config run;
+    struct gb_run_origin origin;
+    GB_TRY(gb_run_config_read(checkpoint, &run, &origin));
+    const struct gb_image_sizes *sizes = &run.config.sizes;
+    const bool one = run.model->kind->point_estimate || run.task->one_sample;
+    own->config = run.config;
+    own->precision = run.precision;
+    snprintf(own->name, sizeof own->name, "own-%s-%s-%dx%d", run.model->name, run.task->name,
+             sizes->y_h, sizes->y_w);
+    own->model = (struct gb_model_case){own->name, run.model->kind, &own->config, run.batch,
+                                        one ? 1 : gb_task_samples(run.task)};
     return GB_OK;
 }

@@ -3,8 +3,8 @@
 // be made, and their figures.
 //
 //   published.json     the papers' tables: columns, published lines, lines that are measured here
-//   runs/NAME.json     a run: what is trained, on what data, which cells its metrics fill, and how it
-//                      differs from the paper (notes)
+//   runs/NAME.json     a run: what is trained, on what data, which cells its metrics fill, and, in
+//                      its notes, how it differs from the paper
 //   rows.jsonl         one line per run and seed that was made; its own notes say what it showed
 //   splits/            lists of names that divide data sets
 //   check.json         metrics of the small runs that must be reproduced

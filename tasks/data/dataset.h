@@ -21,10 +21,12 @@ struct gb_scene_choice {
 
 // Where a task's data come from.
 struct gb_source {
-    const char *directory;         // the data set as published; NULL: generated data
+    const char *directory; // the data set as published; NULL: generated data
+    const char *masks; // for tasks with own_masks: of the images in `directory`; NULL: published
     const char *split_directory;   // lists of the split; NULL: the task's rule
     struct gb_scene_choice choice; // zeroed for data without scenes, and with lists
     int size;                      // of an example, as the task defines it
+    int width;                     // 0: as the size; for tasks with own_masks
     int multiple; // what the model needs heights and widths to be, for tasks that pad; 0: anything
     int threads;
     bool uniform_masks; // a split's masks may be all background or all foreground

@@ -20,7 +20,8 @@ static const char cannot_read[] = "cannot read horses";
 
 struct horses {
     const struct gb_source *source;
-    char rgb[GB_PATH];    // the directory of images
+    char rgb[GB_PATH], masks[GB_PATH]; // the directories
+    const char *kind;                  // of masks, for messages
     struct gb_list names; // of all images, in byte order; the others are by index in these
     bool *wanted;         // all images, or those of both lists
     struct gb_mask_rule rule;
@@ -39,17 +40,27 @@ static void horses_free(struct horses *horses) {
 
 // ---- Which images ----
 
+static enum gb_status find_directories(struct horses *horses) {
+    const struct gb_source *source = horses->source;
+    if (source->masks) {
+        horses->kind = "masks";
+        GB_TRY(gb_path_format(horses->masks, "%s", source->masks));
+        return gb_path_format(horses->rgb, "%s", source->directory);
+    }
+    horses->kind = "figure_ground";
+    GB_TRY(gb_path_join(source->directory, horses->kind, horses->masks));
+    return gb_path_join(source->directory, "rgb", horses->rgb);
+}
+
 static enum gb_status find_names(struct horses *horses) {
     static const char *const lists[GB_SPLITS] = {"horses_train.txt", "horses_test.txt"};
     const char *directory = horses->source->directory,
                *split_directory = horses->source->split_directory;
-    char masks_directory[GB_PATH];
     struct gb_list masks;
+    GB_TRY(find_directories(horses));
     // Masks are found by name later; this only refuses a directory without any.
-    GB_TRY(gb_path_join(directory, "figure_ground", masks_directory));
-    GB_TRY(gb_list_directory(masks_directory, GB_IMAGE_ENDINGS, &masks));
+    GB_TRY(gb_list_directory(horses->masks, GB_IMAGE_ENDINGS, &masks));
     gb_list_free(&masks);
-    GB_TRY(gb_path_join(directory, "rgb", horses->rgb));
     GB_TRY(gb_list_images(horses->rgb, &horses->names));
     const int count = horses->names.count;
     horses->wanted = calloc((size_t)count, sizeof *horses->wanted);
@@ -83,14 +94,12 @@ static bool is_black(const struct gb_image *image) {
 static enum gb_status mask_path(const void *context, int index, char path[static GB_PATH]) {
     const struct horses *horses = context;
     const char *name = horses->names.names[index], *ending = strrchr(name, '.');
-    char directory[GB_PATH];
     path[0] = 0;
     if (!horses->wanted[index])
         return GB_OK;
-    GB_TRY(gb_path_join(horses->source->directory, "figure_ground", directory));
     char *stem = strndup(name, (size_t)(ending - name));
-    const enum gb_status status =
-        stem ? gb_image_path(directory, stem, ending, path) : gb_no_memory(cannot_read, directory);
+    const enum gb_status status = stem ? gb_image_path(horses->masks, stem, ending, path)
+                                       : gb_no_memory(cannot_read, horses->masks);
     free(stem);
     return status;
 }
@@ -143,13 +152,12 @@ static enum gb_status read_pair(const struct gb_dataset *set, int index,
 }
 
 static struct gb_example_shape shape_of(const struct gb_source *source) {
-    int size = source->size;
-    return (struct gb_example_shape){
-        .x_h = size, .x_w = size, .x_c = 3, .y_h = size, .y_w = size, .y_c = 1};
+    const int h = source->size, w = source->width ? source->width : h;
+    return (struct gb_example_shape){.x_h = h, .x_w = w, .x_c = 3, .y_h = h, .y_w = w, .y_c = 1};
 }
 
 static enum gb_status read_pairs(struct horses *horses) {
-    const struct gb_mask_files masks = {"figure_ground", horses->names.count, mask_path, horses};
+    const struct gb_mask_files masks = {horses->kind, horses->names.count, mask_path, horses};
     GB_TRY(gb_mask_survey(&masks, horses->source, &horses->rule));
     const struct gb_dataset pairs = {
         .shape = shape_of(horses->source), .source = horses, .fill = read_pair};
@@ -167,7 +175,8 @@ static void split_by_seed(struct horses *horses) {
         if (!horses->black[i])
             order[usable++] = i;
     gb_shuffle(&key, order, usable);
-    const int train = usable >= 300 ? GB_HORSES_TRAIN : usable - usable / 3;
+    const bool published = !horses->source->masks && usable >= 300;
+    const int train = published ? GB_HORSES_TRAIN : usable - usable / 3;
     split->count[GB_SPLIT_TRAIN] = train;
     split->count[GB_SPLIT_TEST] = usable - train;
     memcpy(split->indices[GB_SPLIT_TEST], order + train, (size_t)(usable - train) * sizeof *order);
@@ -193,7 +202,7 @@ static enum gb_status hand_over(struct horses *horses, enum gb_split split,
     for (size_t i = 0; i < gb_elements(&examples.y); i++)
         foreground += y[i] > 0;
     enum gb_status status =
-        gb_mask_check("figure_ground", split, horses->source, foreground, gb_elements(&examples.y));
+        gb_mask_check(horses->kind, split, horses->source, foreground, gb_elements(&examples.y));
     if (status == GB_OK)
         status = gb_dataset_hold(set, &examples);
     gb_examples_free(&examples);

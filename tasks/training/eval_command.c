@@ -12,7 +12,7 @@
 #include "tasks/metrics/record.h"
 #include "tasks/prediction/predictor.h"
 #include "tasks/training/commands.h"
-#include "tasks/training/scene_options.h"
+#include "tasks/training/data_options.h"
 #include "tasks/training/training_run.h"
 
 enum { DEFAULT_IMAGES = 8, TENSOR_IMAGES = 4 };
@@ -40,12 +40,6 @@ static enum gb_status parse(const struct gb_command *command, const struct gb_op
     const struct gb_option shared[] = {
         gb_operand("TASK", &r->task, "the task that the model was trained on"),
         gb_option_string("checkpoint", "FILE", &r->checkpoint, "the model (required)"),
-        gb_option_string("data", "DIR", &r->source.directory,
-                         "the data set as published (default: generated data)"),
-        gb_option_string("split-dir", "DIR", &r->source.split_directory,
-                         "lists of the split (default: the task's rule)"),
-        gb_option_flag("allow-uniform-masks", &r->source.uniform_masks,
-                       "use masks without any foreground or background"),
         gb_option_choice("split", "test|train", &r->split, "which examples"),
         gb_option_int("samples", "M", &r->options.samples, 1, 1000,
                       "samples averaged by a prediction (default: the paper's)"),
@@ -71,11 +65,11 @@ static enum gb_status parse(const struct gb_command *command, const struct gb_op
                          "checkpoint's)"),
     };
     enum { SHARED = sizeof shared / sizeof *shared, MAX_OWN = 8 };
-    struct gb_option options[SHARED + GB_SCENE_OPTIONS + MAX_OWN + 1] = {0};
+    struct gb_option options[SHARED + GB_DATA_OPTIONS + MAX_OWN + 1] = {0};
     assert(own_count <= MAX_OWN);
     memcpy(options, shared, sizeof shared);
-    gb_scene_options(&r->source.choice, options + SHARED);
-    memcpy(options + SHARED + GB_SCENE_OPTIONS, own, own_count * sizeof *own);
+    gb_data_options(&r->source, options + SHARED);
+    memcpy(options + SHARED + GB_DATA_OPTIONS, own, own_count * sizeof *own);
     return gb_options_parse(command, options, argc, argv, helped);
 }
 
@@ -84,6 +78,7 @@ static enum gb_status parse(const struct gb_command *command, const struct gb_op
 // A checkpoint's model.
 struct model {
     struct gb_run_config run;
+    struct gb_run_origin origin;
     struct gb_predictor predictor;
 };
 
@@ -114,15 +109,13 @@ static enum gb_status check_request(const struct request *request, const struct 
         return gb_fail(GB_BAD_INPUT, "missing option", "--png-dir", "required by --baseline");
     if (!request->checkpoint)
         return gb_fail(GB_BAD_INPUT, "missing option", "--checkpoint", "the file of the model");
-    if (request->source.split_directory && !request->source.directory)
-        return gb_fail(GB_BAD_INPUT, "missing option", "--data", "required by --split-dir");
     return GB_OK;
 }
 
 static enum gb_status read_run(const struct request *request, const char *checkpoint,
-                               const struct gb_task *task, struct gb_run_config *run) {
-    struct gb_run_origin origin;
-    GB_TRY(gb_run_config_read(checkpoint, run, &origin));
+                               const struct gb_task *task, struct model *model) {
+    struct gb_run_config *run = &model->run;
+    GB_TRY(gb_run_config_read(checkpoint, run, &model->origin));
     run->precision = gb_precision_given(request->precision, run->precision);
     if (run->task != task)
         return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", checkpoint,
@@ -150,15 +143,27 @@ static enum gb_status load_into(const struct request *request, const struct gb_b
     if (strcmp(request->prediction, gb_prediction_names[GB_PREDICT_GRADIENT]) == 0)
         options.prediction = GB_PREDICT_GRADIENT;
     source.size = run->size;
+    source.width = run->width;
     source.multiple = gb_model_multiple(run->model->kind, &run->config);
     source.threads = options.threads;
     source.note = gb_print_note;
     source.progress = &progress;
-    GB_TRY(gb_scene_options_check(run->task, &source));
+    GB_TRY(gb_data_options_check(run->task, &source));
     GB_TRY(create_predictor(&loaded->model, request->checkpoint, &options));
     if (request->baseline)
         GB_TRY(create_predictor(&loaded->baseline, request->baseline, &options));
     return run->task->load(&source, loaded->splits);
+}
+
+// Scores and samples of a model on data of another kind mean little.
+static void note_other_data(const struct request *request, bool trained_on_synthetic) {
+    const char *directory = request->source.directory;
+    if (!trained_on_synthetic && !directory)
+        printf("%s was trained on published data, but is used on generated data: give --data\n",
+               request->checkpoint);
+    if (trained_on_synthetic && directory)
+        printf("%s was trained on generated data, but is used on %s\n", request->checkpoint,
+               directory);
 }
 
 static enum gb_status load(struct request *request, struct loaded *loaded) {
@@ -176,15 +181,17 @@ static enum gb_status load(struct request *request, struct loaded *loaded) {
         GB_TRY(gb_atomic_probe(request->picture));
     if (request->tensors)
         GB_TRY(gb_atomic_probe(request->tensors));
-    GB_TRY(read_run(request, request->checkpoint, task, &loaded->model.run));
+    GB_TRY(read_run(request, request->checkpoint, task, &loaded->model));
     if (request->baseline)
-        GB_TRY(read_run(request, request->baseline, task, &loaded->baseline.run));
+        GB_TRY(read_run(request, request->baseline, task, &loaded->baseline));
     if (request->figure_directory)
         GB_TRY(gb_make_directory("cannot draw", request->figure_directory));
     if (request->json)
         GB_TRY(gb_machine_json(&loaded->machine));
     enum gb_status status = load_into(request, backend, loaded);
-    if (status != GB_OK)
+    if (status == GB_OK)
+        note_other_data(request, loaded->model.origin.synthetic);
+    else
         unload(loaded);
     return status;
 }

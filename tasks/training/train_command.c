@@ -12,8 +12,8 @@
 #include "tasks/machine.h"
 #include "tasks/metrics/record.h"
 #include "tasks/training/commands.h"
+#include "tasks/training/data_options.h"
 #include "tasks/training/model_options.h"
-#include "tasks/training/scene_options.h"
 #include "tasks/training/training_run.h"
 
 #define DEFAULT_ITERATIONS 5000
@@ -29,8 +29,7 @@ struct given {
     struct gb_training_run run; // without its configuration, backend and time limit
     int flow_growth;
     float minutes;
-    bool uniform_masks;
-    struct gb_scene_choice choice;
+    struct gb_source source; // where the data come from
     struct gb_model_options of_model;
 };
 
@@ -265,20 +264,19 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
         run->config.task = task;
         run->config.model = model;
         run->config.size = given->set.size ? given->set.size : task->default_size;
+        run->config.width = given->set.width > 0 ? given->set.width : 0;
         GB_TRY(gb_backend_find(given->backend, &run->backend));
     }
     struct gb_progress progress;
-    const struct gb_source source = {
-        .directory = run->data_directory,
-        .split_directory = run->split_directory,
-        .choice = given->choice,
-        .size = run->config.size,
-        .multiple = gb_model_multiple(run->config.model->kind, &run->config.config),
-        .threads = run->threads,
-        .uniform_masks = given->uniform_masks,
-        .note = gb_print_note,
-        .progress = &progress};
-    GB_TRY(gb_scene_options_check(task, &source));
+    struct gb_source source = given->source;
+    source.size = run->config.size;
+    source.width = run->config.width;
+    source.multiple = gb_model_multiple(run->config.model->kind, &run->config.config);
+    source.threads = run->threads;
+    source.note = gb_print_note;
+    source.progress = &progress;
+    GB_TRY(gb_data_options_check(task, &source));
+    run->data_directory = source.directory;
     struct gb_dataset splits[GB_SPLITS] = {0};
     enum gb_status status = task->load(&source, splits);
     if (status == GB_OK)
@@ -296,8 +294,6 @@ static enum gb_status start(const struct given *given) {
     run.samples = run.samples ? run.samples : gb_task_samples(task);
     GB_TRY(gb_machine_choose_threads(&run.threads));
     run.time_limit = given->minutes > 0 ? 60.0 * given->minutes : 0;
-    if (run.split_directory && !run.data_directory)
-        return gb_fail(GB_BAD_INPUT, "missing option", "--data", "required by --split-dir");
     GB_TRY(gb_path_join("out", task->name, out));
     run.out = run.out ? run.out : out;
     json_t *record = NULL;
@@ -324,6 +320,7 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
                                   .ema_decay = unset,
                                   .clip_norm = unset,
                                   .schedule = {.steps = -1, .warm_up = -1},
+                                  .width = -1,
                                   .seed = unset_seed},
                           .run = {.checkpoint_every = 1000,
                                   .score_images = 16,
@@ -332,14 +329,11 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
                           .minutes = unset};
     const struct gb_option own[] = {
         gb_operand("TASK", &given.task, "the task; see glowbench list"),
-        gb_option_string("data", "DIR", &given.run.data_directory,
-                         "the data set as published (default: generated data)"),
-        gb_option_string("split-dir", "DIR", &given.run.split_directory,
-                         "lists of the split (default: the task's rule)"),
-        gb_option_flag("allow-uniform-masks", &given.uniform_masks,
-                       "use masks without any foreground or background"),
         gb_option_int("size", "S", &given.set.size, GB_MIN_SIZE, GB_MAX_SIZE,
                       "image size in pixels (default: the smallest published one)"),
+        gb_option_int("width", "W", &given.set.width, GB_MIN_SIZE, GB_MAX_SIZE,
+                      "(horses only) image width in pixels, where --size is the height (default: "
+                      "--size)"),
         gb_option_string("model", "M", &given.model,
                          "the model; see glowbench list (default: the task's first)"),
         gb_option_int("iters", "N", &given.set.iterations, 1, INT_MAX,
@@ -408,10 +402,10 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
                       "paper)"),
     };
     enum { OWN = sizeof own / sizeof *own };
-    struct gb_option options[OWN + GB_SCENE_OPTIONS + GB_MODEL_OPTIONS + 1] = {0};
+    struct gb_option options[OWN + GB_DATA_OPTIONS + GB_MODEL_OPTIONS + 1] = {0};
     memcpy(options, own, sizeof own);
-    gb_scene_options(&given.choice, options + OWN);
-    gb_model_options(&given.of_model, options + OWN + GB_SCENE_OPTIONS);
+    gb_data_options(&given.source, options + OWN);
+    gb_model_options(&given.of_model, options + OWN + GB_DATA_OPTIONS);
     bool helped;
     GB_TRY(gb_options_parse(&gb_train_command, options, argc, argv, &helped));
     return helped ? GB_OK : start(&given);

@@ -10,8 +10,7 @@
 
 struct gb_training_run {
     struct gb_run_config config;
-    const char *data_directory,
-        *split_directory; // UTF-8; NULL: generated data, the task's split
+    const char *data_directory; // UTF-8; NULL: generated data
     const struct gb_backend *backend;
     int threads;
     const char *out;

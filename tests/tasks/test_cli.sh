@@ -288,6 +288,12 @@ refuses_like() {
     [ ! -e "$folder/new" ] || complain "leaves something: $*"
 }
 
+refuses 'unknown option: --masks: does not apply to sr' train sr --masks "$folder" --out "$folder/new"
+refuses 'missing option: --data: required by --masks: the directory of their images' \
+    train horses --masks "$folder" --out "$folder/new"
+refuses 'missing option: --data: generated images are square, not 32 x 40' train horses --width 40 --out "$folder/new"
+refuses 'unknown option: --width: does not apply to lfw' train lfw --width 40 --out "$folder/new"
+
 for command in train eval sample; do
     option="--out $folder/new"
     [ $command = train ] || option="--checkpoint $model --png $folder/new"
@@ -323,6 +329,8 @@ JPEG
 done
 set -- eval horses --checkpoint "$model" --samples 1 --data "$data"
 works '^binary segmentation of horses, 1 images' "$@"
+grep -q "^$model was trained on generated data, but is used on $data\$" "$folder/out" ||
+    complain "no line about other data"
 fails 2 "cannot resume with other training data: $model: it was trained on other examples, of \
 synthetic; if files were repaired, add --accept-changed-data" train horses --resume --out "$good" --data "$data"
 list() {
@@ -332,6 +340,17 @@ list a >"$folder/lists/horses_train.txt"
 list b c d >"$folder/lists/horses_test.txt"
 works '^binary segmentation of horses, 3 images' "$@" --split-dir "$folder/lists"
 
+set -- train horses --out "$folder/new" --data "$data"
+# shellcheck disable=SC2086 # options without blanks
+works 'horses 1/1 ' train horses $tiny --iters 1 --out "$folder/real" --data "$data"
+works '/real/checkpoint.safetensors was trained on published data, but is used on generated data: give --data$' \
+    eval horses --checkpoint "$folder/real/checkpoint.safetensors" --samples 1
+# Images and masks of any two directories, not square.
+set -- --data "$data/rgb" --masks "$data/figure_ground"
+# shellcheck disable=SC2086 # options without blanks
+works ', 16x24, ' train horses $tiny --width 24 --iters 1 --out "$folder/wide" "$@"
+works '^binary segmentation of horses, 1 images' eval horses --checkpoint "$folder/wide/checkpoint.safetensors" "$@"
+works '^step/train/own-cglow-horses-16x24b2$' bench --checkpoint "$folder/wide/checkpoint.safetensors" --kind steps --list
 set -- train horses --out "$folder/new" --data "$data"
 list e >"$folder/lists/horses_test.txt"
 refuses_like '.*horses_test.txt.*e.jpg' "$@" --split-dir "$folder/lists"

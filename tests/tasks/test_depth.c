@@ -13,7 +13,7 @@
 #include "tasks/synthetic/depth.h"
 #include "tasks/task.h"
 #include "tasks/training/commands.h"
-#include "tasks/training/scene_options.h"
+#include "tasks/training/data_options.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
 #include "tests/support/test.h"
@@ -303,7 +303,7 @@ TEST(refuses_scenes_that_cannot_be_split) {
 
 GB_TEST(takes_scenes_as_options) {
     struct gb_source source = {.directory = "data"};
-    struct gb_option options[GB_SCENE_OPTIONS + 1] = {0};
+    struct gb_option options[GB_DATA_OPTIONS + 1] = {0};
     const char *line[] = {"eval",  "--train-scenes", "chess,fire", "--test-scenes",
                           "heads", "--train-frames", "20",         "--test-frames",
                           "300"};
@@ -311,19 +311,19 @@ GB_TEST(takes_scenes_as_options) {
     bool helped;
     assert_ok(gb_task_find("depth", &depth));
     assert_ok(gb_task_find("horses", &horses));
-    assert_ok(gb_scene_options_check(horses, &source));
-    gb_scene_options(&source.choice, options);
+    assert_ok(gb_data_options_check(horses, &source));
+    gb_data_options(&source, options);
     assert_ok(gb_options_parse(&gb_eval_command, options, 9, line, &helped));
     assert_string_equal(source.choice.scenes[GB_SPLIT_TRAIN], "chess,fire");
     assert_string_equal(source.choice.scenes[GB_SPLIT_TEST], "heads");
     assert_int_equal(source.choice.frames[GB_SPLIT_TRAIN], 20);
     assert_int_equal(source.choice.frames[GB_SPLIT_TEST], 300);
-    assert_ok(gb_scene_options_check(depth, &source));
-    assert_error(gb_scene_options_check(horses, &source), GB_BAD_INPUT, "--train-scenes");
+    assert_ok(gb_data_options_check(depth, &source));
+    assert_error(gb_data_options_check(horses, &source), GB_BAD_INPUT, "--train-scenes");
     source.split_directory = "lists";
-    assert_error(gb_scene_options_check(depth, &source), GB_BAD_INPUT, "--split-dir");
+    assert_error(gb_data_options_check(depth, &source), GB_BAD_INPUT, "--split-dir");
     source = (struct gb_source){.choice.frames = {0, 5}};
-    assert_int_equal(gb_scene_options_check(depth, &source), GB_BAD_INPUT);
+    assert_int_equal(gb_data_options_check(depth, &source), GB_BAD_INPUT);
     assert_string_equal(gb_error_message(), "missing option: --data: required by --test-frames");
 }
 

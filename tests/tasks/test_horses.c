@@ -181,6 +181,28 @@ TEST(reports_what_is_wrong_with_the_directory) {
     assert_bad(NULL, "rgb", "No such file");
 }
 
+// Any two directories, and images that are not square: three of four usable ones train.
+TEST(loads_images_and_masks_of_ones_own) {
+    struct gb_source source = {.directory = gb_fixture_path("rgb"),
+                               .masks = gb_fixture_path("figure_ground"),
+                               .size = SIZE,
+                               .width = 2 * SIZE,
+                               .threads = 2};
+    struct gb_dataset splits[GB_SPLITS];
+    assert_ok(gb_horses_load(&source, splits));
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count, 3);
+    assert_int_equal(splits[GB_SPLIT_TEST].count, 1);
+    const struct gb_examples *train = gb_dataset_held(&splits[GB_SPLIT_TRAIN]);
+    assert_int_equal(train->x.h, SIZE);
+    assert_int_equal(train->x.w, 2 * SIZE);
+    for (int i = 0; i < train->count; i++)
+        for (int x = 0; x < 2 * SIZE; x++)
+            assert_true(*gb_at(&train->y, i, 3, x) == (x < SIZE ? 1.0f : 0.0f));
+    free_splits(splits);
+    source.masks = gb_fixture_path("lists");
+    assert_error(gb_horses_load(&source, splits), GB_BAD_INPUT, "holds no");
+}
+
 static bool holds(const struct gb_dataset *dataset, const char *name) {
     for (int i = 0; i < dataset->count; i++)
         if (strcmp(dataset->names[i], name) == 0)
