@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "bench/commands.h"
+#include "bench/environment.h"
 #include "bench/peaks/peaks.h"
 #include "bench/peaks/pin.h"
+#include "kernels/openmp_settings.h"
 #include "kernels/parallel.h"
 #include "tasks/build.h"
 #include "tasks/machine.h"
@@ -186,13 +188,22 @@ static enum gb_status open_standard_streams(void) {
     return GB_OK;
 }
 
+// In a function of its own, for its array.
+static void note_library_lines(void) {
+    char lines[1 << 15];
+    gb_take_library_lines(lines, sizeof lines);
+    gb_openmp_note(lines);
+}
+
 int main(int argc, char **argv) {
     gb_flush_denormals();
     signal(SIGXFSZ, SIG_IGN); // a file beyond the limit of sizes is a failed write
     gb_train_measure_peaks = measure_peaks;
     enum gb_status status = open_standard_streams();
-    if (status == GB_OK)
+    if (status == GB_OK) {
+        note_library_lines();
         status = run(argc, (const char **)argv);
+    }
     if (fflush(stdout) != 0 && status == GB_OK)
         status = gb_fail(GB_IO_ERROR, "cannot write", "standard output", "write error");
     if (status != GB_OK)

@@ -21,6 +21,7 @@
 #include "base/utf8.h"
 #include "kernels/backend.h"
 #include "kernels/cpu.h"
+#include "kernels/openmp_settings.h"
 #include "kernels/parallel.h"
 #include "tasks/build.h"
 
@@ -49,6 +50,7 @@ int gb_machine_threads(void) {
 #if defined(GB_PTHREADS)
     const int threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
 #else
+    gb_openmp_start();
     const int threads = gb_min_int(omp_get_num_procs(), omp_get_thread_limit());
 #endif
     return gb_min_int(threads, GB_MAX_THREADS);
@@ -62,6 +64,7 @@ enum gb_status gb_machine_choose_threads(int *threads) {
                            GB_MAX_THREADS);
         unsetenv(variable); // not used, but LLVM's OpenMP ends the process at some values
     }
+    GB_TRY(gb_openmp_settings());
     *threads = *threads ? *threads : gb_machine_threads();
     return gb_parallel_check(*threads);
 }

@@ -16,8 +16,8 @@ int gb_machine_threads(void);
 
 // *threads, or the default where it is 0, if the system grants that many; to be asked before the
 // first threads start and before a vendor library is loaded, which starts OpenMP. GB_BAD_INPUT
-// where the default would be an OMP_NUM_THREADS that is not a number from 1 to GB_MAX_THREADS,
-// GB_UNSUPPORTED.
+// where the default would be an OMP_NUM_THREADS that is not a number from 1 to GB_MAX_THREADS, or
+// OpenMP ignores another variable (kernels/openmp_settings.h), GB_UNSUPPORTED.
 enum gb_status gb_machine_choose_threads(int *threads);
 
 // A new JSON object, the caller's to json_decref; NULL where it fails:

@@ -73,7 +73,6 @@ in_environment() {
         *" $code "*) ;;
         *) complain "$name, $each: exit code $code" ;;
         esac
-        drop_openmp_lines err
         lines=$(wc -l <err)
         [ "$lines" -le 1 ] && { [ "$lines" -eq 0 ] || grep -q '^glowbench: ' err; } ||
             complain "$name, $each: not one line"

@@ -35,6 +35,15 @@ with() {
     with OMP_THREAD_LIMIT=1 -- 0 ', 1 thread' $train c
     with OMP_NUM_THREADS=3 OMP_DYNAMIC=true -- 0 ', 3 threads' $train d
     with OMP_DYNAMIC=true -- 0 ', 2 threads' $train f --threads 2
+    # A value that GCC's OpenMP ignores is refused, where threads run; LLVM's says nothing of these.
+    if ! ldd "$glowbench" | grep -q libomp; then
+        for setting in OMP_PROC_BIND=sometimes OMP_PLACES=everywhere OMP_STACKSIZE=2x; do
+            with $setting -- 2 "bad value: ${setting%%=*}: \"${setting#*=}\" is refused by OpenMP" $train b
+            with $setting -- 0 '^backends:' list
+        done
+        with OMP_STACKSIZE=1 -- 2 'bad value: a variable OMP_.*: refused by OpenMP: Stack size' $train b
+    fi
+    with OMP_PROC_BIND=true OMP_PLACES=cores OMP_SCHEDULE=static -- 0 ', 2 threads' $train bound --threads 2
     # The program's own threads have stacks of their own size; OpenMP's, on which libraries run, not.
     with OMP_STACKSIZE=1000G -- 0 ', 2 threads' $train stack --threads 2
     for backend in onednn blas; do

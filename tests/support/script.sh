@@ -19,17 +19,10 @@ complain() {
     failures=$((failures + 1))
 }
 
-# Removes what OpenMP's runtimes (GCC's, LLVM's) say by themselves. A test may have changed PATH.
-path=$PATH
-drop_openmp_lines() {
-    PATH=$path sed -i '/^libgomp: /d; /^OMP: /d; /^$/d' "$1"
-}
-
 # run ARGUMENT...: the program; leaves the exit code in $code, the output in out and err.
 run() {
     code=0
     "$glowbench" "$@" >out 2>err || code=$?
-    drop_openmp_lines err
 }
 
 # gives CODE PATTERN ARGUMENT...: that exit code, and PATTERN (grep's) in what it prints; one line on
