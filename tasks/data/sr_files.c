@@ -26,6 +26,7 @@ struct reading {
     struct gb_image_list *splits; // so far
     struct gb_list visited;       // directories, by their full paths
     bool read_again;              // one of them was met again
+    enum gb_subset subset;        // what images here do that are in no test set
 };
 
 // ---- Names ----
@@ -355,29 +356,34 @@ static enum gb_status has_test_sets(const char *directory, bool *has) {
     return GB_OK;
 }
 
-// Test images next to training images: a test set, or the directory of several.
-static enum gb_status read_test(struct reading *reading, const char *directory, const char *name,
-                                const char *prefix, int depth) {
-    bool sets;
-    GB_TRY(has_test_sets(directory, &sets));
-    if (sets)
-        return read_directory(reading, directory, prefix, depth);
-    const bool plain = strcasecmp(name, "test") == 0 || strcasecmp(name, "testing") == 0;
-    return read_test_set(reading, directory, plain ? "test" : name);
+// Test images next to training images, by the name of their directory.
+static const char *plain_test_set(const char *name) {
+    return strcasecmp(name, "testing") == 0 || strcasecmp(name, "test") == 0 ? "test" : name;
+}
+
+// A directory of several test sets: the images next to these are of the same subset.
+static enum gb_status read_sets(struct reading *reading, enum gb_subset subset,
+                                const char *directory, const char *prefix, int depth) {
+    const enum gb_subset above = reading->subset;
+    reading->subset = subset;
+    const enum gb_status status = read_directory(reading, directory, prefix, depth);
+    reading->subset = above;
+    return status;
 }
 
 // A directory that is no test set by its name.
 static enum gb_status read_other(struct reading *reading, const struct gb_subsets *subsets,
                                  const char *directory, const char *name, const char *prefix,
                                  int depth) {
-    const enum gb_subset subset = gb_subset_of(subsets, name);
-    if (subset == GB_SUBSET_TEST)
-        return read_test(reading, directory, name, prefix, depth);
-    bool sets = false;
-    if (subset == GB_SUBSET_VALIDATION)
+    const enum gb_subset own = gb_subset_of(subsets, name);
+    const enum gb_subset subset = own == GB_SUBSET_OTHER ? reading->subset : own;
+    bool sets = true;
+    if (subset == GB_SUBSET_TEST || subset == GB_SUBSET_VALIDATION)
         GB_TRY(has_test_sets(directory, &sets));
-    if (subset != GB_SUBSET_VALIDATION || sets)
-        return read_directory(reading, directory, prefix, depth);
+    if (sets)
+        return read_sets(reading, subset, directory, prefix, depth);
+    if (subset == GB_SUBSET_TEST)
+        return read_test_set(reading, directory, plain_test_set(name));
     gb_source_note(reading->source, "%s: left out: validation images neither train nor test",
                    directory);
     return GB_OK;
@@ -421,34 +427,6 @@ static enum gb_status read_directories(struct reading *reading, const char *dire
     return status;
 }
 
-// All that a directory and those in it hold.
-static enum gb_status read_directory(struct reading *reading, const char *directory,
-                                     const char *prefix, int depth) {
-    char train[GB_PATH], validation[GB_PATH];
-    int images;
-    bool again;
-    GB_TRY(visit(reading, directory, &again));
-    if (again)
-        return GB_OK;
-    if (depth == DEEPEST) {
-        gb_source_note(reading->source, "%s: left out: too many directories above it", directory);
-        return GB_OK;
-    }
-    GB_TRY(gb_path_join(directory, "images/train", train));
-    GB_TRY(gb_path_join(directory, "images/val", validation));
-    const bool bsds500 = gb_is_directory(train) && gb_is_directory(validation);
-    if (bsds500)
-        GB_TRY(read_bsds500(reading, directory));
-    GB_TRY(read_imagenet(reading, directory));
-    GB_TRY(read_images(reading, NULL, directory, prefix, &images));
-    struct gb_list names;
-    GB_TRY(gb_list_subdirectories(directory, &names));
-    const enum gb_status status =
-        read_directories(reading, directory, &names, prefix, bsds500, depth);
-    gb_list_free(&names);
-    return status;
-}
-
 // The last name of a path, which may be a link, or end with slashes or dots; the caller frees it.
 static char *last_name(const char *path) {
     char *full = NULL;
@@ -465,6 +443,60 @@ static char *last_name(const char *path) {
     char *name = strndup(path + begin, end - begin);
     free(full);
     return name;
+}
+
+// The images of a directory that is no test set itself: they train, unless they are next to test
+// sets in a directory of test or validation images.
+static enum gb_status read_plain(struct reading *reading, const char *directory,
+                                 const char *prefix) {
+    int images;
+    if (reading->subset == GB_SUBSET_VALIDATION) {
+        struct gb_list names;
+        GB_TRY(list_images(reading, directory, &names));
+        if (names.count > 0)
+            gb_source_note(reading->source,
+                           "%s: left out: validation images neither train nor test: %d", directory,
+                           names.count);
+        gb_list_free(&names);
+        return GB_OK;
+    }
+    if (reading->subset != GB_SUBSET_TEST)
+        return read_images(reading, NULL, directory, prefix, &images);
+    char set[GB_PATH], *name = last_name(directory);
+    if (!name)
+        return gb_no_memory(what, directory);
+    enum gb_status status = gb_path_format(set, "%s/", plain_test_set(name));
+    if (status == GB_OK)
+        status = read_images(reading, name, directory, set, &images);
+    free(name);
+    return status;
+}
+
+// All that a directory and those in it hold.
+static enum gb_status read_directory(struct reading *reading, const char *directory,
+                                     const char *prefix, int depth) {
+    char train[GB_PATH], validation[GB_PATH];
+    bool again;
+    GB_TRY(visit(reading, directory, &again));
+    if (again)
+        return GB_OK;
+    if (depth == DEEPEST) {
+        gb_source_note(reading->source, "%s: left out: too many directories above it", directory);
+        return GB_OK;
+    }
+    GB_TRY(gb_path_join(directory, "images/train", train));
+    GB_TRY(gb_path_join(directory, "images/val", validation));
+    const bool bsds500 = gb_is_directory(train) && gb_is_directory(validation);
+    if (bsds500)
+        GB_TRY(read_bsds500(reading, directory));
+    GB_TRY(read_imagenet(reading, directory));
+    GB_TRY(read_plain(reading, directory, prefix));
+    struct gb_list names;
+    GB_TRY(gb_list_subdirectories(directory, &names));
+    const enum gb_status status =
+        read_directories(reading, directory, &names, prefix, bsds500, depth);
+    gb_list_free(&names);
+    return status;
 }
 
 // `name`: its last name, after which it may test.

@@ -28,7 +28,8 @@ enum {
 //                  other; pickled batches are not read
 //   train, test,   next to one another, by a word of their names (gb_list_subsets): the test set
 //   val            "test", or the directory of several of the above; val is left out, or the test
-//                  set where there is no test
+//                  set where there is no test; images next to test sets in such a directory are
+//                  the directory's
 //   else           images of any format that gb_image_read takes, which train
 // Low resolutions (directories named LR..., ..._LR, X2; files named ..._LR) are computed, not read.
 // source->note tells what is left out, and how many images train and test.

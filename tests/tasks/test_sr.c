@@ -277,6 +277,40 @@ GB_FIXTURE_TEST(never_trains_on_validation_images) {
         }
 }
 
+// What is next to test sets, in a directory of test or validation images, does not train either.
+GB_FIXTURE_TEST(never_trains_on_what_is_next_to_test_sets) {
+    gb_fixture_png("d/train/p.png", 32, 32, 2, 8, false, photograph);
+    gb_fixture_png("d/val/Set5/a.png", 37, 29, 2, 8, false, bird);
+    gb_fixture_png("d/val/v.png", 32, 32, 2, 8, false, other);
+    gb_fixture_png("d/val/more/w.png", 36, 32, 2, 8, false, other);
+    struct gb_dataset splits[GB_SPLITS];
+    assert_ok(load_noted(gb_fixture_path("d"), splits));
+    free_splits(splits);
+    assert_non_null(strstr(noted, "training images: 1; test images: val (1), Set5 (1), more (1)"));
+    gb_fixture_png("d/Testing/Set14/b.png", 37, 29, 2, 8, false, photograph);
+    gb_fixture_png("d/Testing/t.png", 40, 32, 2, 8, false, other);
+    gb_fixture_png("d/Testing/more/u.png", 44, 32, 2, 8, false, other);
+    const char *const roots[] = {gb_fixture_path("d"),
+                                 gb_fixture_name("%s:%s:%s/", gb_fixture_path("d/train"),
+                                                 gb_fixture_path("d/val"),
+                                                 gb_fixture_path("d/Testing"))};
+    static const char *const lines[] = {
+        "d/val: left out: validation images neither train nor test: 1",
+        "d/val/more: left out: validation images neither train nor test",
+        "training images: 1; ",
+        " test (1)",
+        " Set14 (1)",
+        " Set5 (1)",
+        " more (1)"};
+    for (size_t root = 0; root < sizeof roots / sizeof *roots; root++) {
+        assert_ok(load_noted(roots[root], splits));
+        free_splits(splits);
+        for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+            if (!strstr(noted, lines[i]))
+                fail_msg("no \"%s\" in %s", lines[i], noted);
+    }
+}
+
 // Nothing is left out without a line, and nothing both trains and tests.
 GB_FIXTURE_TEST(tells_what_it_leaves_out) {
     gb_fixture_png("d/Set5/HR/a.png", 37, 29, 2, 8, false, bird);
