@@ -450,6 +450,9 @@ static enum gb_status append_all(struct given *given, int argc, const char **arg
         status = gb_path_join(directory, "rows.jsonl", path);
         if (status == GB_OK)
             status = run_and_append(given, argc + 2, words);
+        if (status == GB_INTERRUPTED) // the temporary file's rows are gone
+            status = gb_fail(GB_INTERRUPTED, "interrupted", given->append,
+                             "nothing was added; with --json FILE as well it could be resumed");
         unlink(path);
         rmdir(directory);
     }

@@ -16,6 +16,7 @@ function code_of(status) {
 # The text of adjacent string literals, with "..." for conversions; "" of anything else.
 function text_of(argument) {
     gsub(/" *PRI[a-z]+64 *"/, "d", argument)
+    sub(/" *PRI[a-z]+64$/, "d\"", argument)
     if (argument !~ /^"/)
         return ""
     gsub(/"[ \n]+"/, "", argument)

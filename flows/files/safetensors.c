@@ -79,7 +79,11 @@ static const char *other_format(const char *bytes) {
                    {"\x89HDF\r\n", 6, "an HDF5 file, as Keras's .h5"},
                    {"\x93NUMPY", 6, "a NumPy array"},
                    {"GGUF", 4, "a GGUF file"},
-                   {"\x1f\x8b", 2, "compressed by gzip"}};
+                   {"\x1f\x8b", 2, "compressed by gzip"},
+                   {"version ", 8, "a pointer of Git LFS: fetch the file by git lfs pull"},
+                   {"<!DOCTYP", 8, "a web page"},
+                   {"<!doctyp", 8, "a web page"},
+                   {"<html", 5, "a web page"}};
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
         if (memcmp(bytes, formats[i].magic, formats[i].size) == 0)
             return formats[i].name;

@@ -275,18 +275,32 @@ static enum gb_status find_drive(struct directory *directory) {
 }
 
 // DRIVE is given out today without the truth of its test images.
+static enum gb_status lacks_truth(const struct directory *directory, const char *missing) {
+    return gb_fail(GB_BAD_INPUT, what, directory->path,
+                   "has no %s: DRIVE is given out without the truth of its test images; "
+                   "--split-dir with lists vessels_train.txt and vessels_test.txt can split the 20 "
+                   "images of training/images instead",
+                   missing);
+}
+
 static enum gb_status check_truth(const struct directory *directory,
                                   const struct gb_list_split *split) {
+    static const char manual[] = "test/1st_manual";
     bool needed = false;
     for (int side = 0; side < GB_SPLITS; side++)
         for (int i = 0; i < split->count[side]; i++)
             needed |= directory->halves[split->indices[side][i]] == GB_SPLIT_TEST;
-    if (!directory->drive || !needed || has(directory, "test/1st_manual"))
+    if (!directory->drive || !needed)
         return GB_OK;
-    return gb_fail(GB_BAD_INPUT, what, directory->path,
-                   "has no test/1st_manual: DRIVE is given out without the truth of its test "
-                   "images; --split-dir with lists vessels_train.txt and vessels_test.txt can "
-                   "split the 20 images of training/images instead");
+    if (!has(directory, manual))
+        return lacks_truth(directory, manual);
+    char path[GB_PATH];
+    struct gb_list masks;
+    GB_TRY(gb_path_join(directory->path, manual, path));
+    GB_TRY(gb_list_entries(path, GB_IMAGE_ENDINGS, &masks));
+    const bool empty = masks.count == 0;
+    gb_list_free(&masks);
+    return empty ? lacks_truth(directory, "images in test/1st_manual") : GB_OK;
 }
 
 static enum gb_status split_by_halves(const struct directory *directory,
@@ -296,6 +310,8 @@ static enum gb_status split_by_halves(const struct directory *directory,
         const enum gb_split half = directory->halves[i];
         split->indices[half][split->count[half]++] = i;
     }
+    if (directory->drive && split->count[GB_SPLIT_TEST] == 0)
+        return lacks_truth(directory, "test/images");
     for (int half = 0; half < GB_SPLITS; half++)
         if (split->count[half] == 0)
             return gb_fail(GB_BAD_INPUT, what, directory->path, "no image is left for the %s split",

@@ -55,9 +55,10 @@ static enum gb_status keep_rows(FILE *log, const char *path, long step, FILE *ke
 
 static enum gb_status keep_log_until(const char *path, long step, double *step_seconds) {
     struct gb_atomic_file kept = {0};
-    FILE *log = fopen(path, "r");
-    if (!log)
-        return GB_OK; // a removed log starts over
+    FILE *log;
+    if (gb_is_missing(path))
+        return GB_OK; // it starts over
+    GB_TRY(gb_text_open("cannot read", path, &log));
     enum gb_status status = gb_atomic_open(&kept, path);
     if (status == GB_OK) {
         status = keep_rows(log, path, step, kept.stream, step_seconds);

@@ -122,6 +122,14 @@ gives 2 "cannot append: file: \|file: " $bench --append file
 gives 0 '^4 rows added to kept/' $bench --launches 2 --append kept
 gives 0 '^2 rows added to kept/' $bench --json more.jsonl --append kept
 gives 0 '^0 rows added to kept/' $bench --json more.jsonl --resume --append kept
+# Interrupted, it has nothing to resume from but a --json.
+$glowbench $bench --reps 10000 --append stopped >out 2>err &
+while ! grep -q ' to time' out && kill -0 $!; do sleep 0.1; done
+kill -TERM $!
+code=0
+wait $! || code=$?
+[ $code -eq 130 ] && grep -q '^glowbench: interrupted: stopped: nothing was added; with --json FILE' err &&
+    [ -z "$(ls stopped)" ] || complain "bench --append interrupted: exit code $code"
 [ "$(ls kept | wc -l)" -eq 1 ] && [ "$(cat kept/* | wc -l)" -eq 6 ] || complain "not one file of 6 rows"
 for launch in 0 1 2; do
     [ "$(grep -c "\"launch\":$launch," kept/*)" -eq 2 ] || complain "not two rows of launch $launch"

@@ -209,6 +209,8 @@ GB_TEST(foreign_files_are_refused) {
                    {"\x80\2\x8a\nl\xfc\x9c\x46\xf9 j", "a Python pickle"},
                    {"\x89HDF\r\n\x1a\n\0\0\0\0", "an HDF5 file"},
                    {"\x93NUMPY\1\0\x76\0{'descr'", "a NumPy array"},
+                   {"version https://git-lfs", "a pointer of Git LFS"},
+                   {"<!DOCTYPE html><html>", "a web page"},
                    {"GGUF\3\0\0\0\1\0\0\0", "a GGUF file"},
                    {"\x1f\x8b\10\0\0\0\0\0\0\3", "compressed by gzip"},
                    {"\1\0\0\0\0\0\0\0text", "the header is not a JSON object"}};
