@@ -14,6 +14,8 @@ struct gb_command {
     // gb_fail and is returned, and main prints it.
     enum gb_status (*run)(int argc, const char **argv);
     bool reproducible; // it trains or predicts: variables that change results are refused
+    bool shared; // the ranks of an MPI job run it together (tasks/parallel/ranks.h); others are for
+                 // one process
 };
 
 #endif

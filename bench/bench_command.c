@@ -520,4 +520,4 @@ static enum gb_status bench(int argc, const char **argv) {
 }
 
 const struct gb_command gb_bench_command = {
-    "bench", "Time kernels, layers, steps and samples on every backend", bench, false};
+    "bench", "Time kernels, layers, steps and samples on every backend", bench, false, false};

@@ -17,6 +17,7 @@
 #include "kernels/tensor.h"
 #include "tasks/build.h"
 #include "tasks/machine.h"
+#include "tasks/parallel/ranks.h"
 
 static void print_cpu(const json_t *machine) {
     const json_t *cpu = json_object_get(machine, "cpu");
@@ -95,6 +96,24 @@ static void print_threads(const json_t *machine) {
     json_t *cpu;
     json_array_foreach(cpus, index, cpu)
         printf("%s %d", index ? "," : "", (int)json_integer_value(cpu));
+    putchar('\n');
+}
+
+// The ranks of an MPI job, by their hosts.
+static void print_job(const json_t *job) {
+    const json_t *hosts = json_object_get(job, "hosts");
+    const char *before = "";
+    size_t rank;
+    json_t *host;
+    printf("MPI         %s, %d rank%s on", gb_json_text(job, "library"),
+           (int)gb_json_integer(job, "ranks"), gb_json_integer(job, "ranks") == 1 ? "" : "s");
+    json_array_foreach(hosts, rank, host) {
+        if (strcmp(json_string_value(host), before) == 0)
+            printf(",%zu", rank);
+        else
+            printf("%s %s:%zu", rank ? ";" : "", json_string_value(host), rank);
+        before = json_string_value(host);
+    }
     putchar('\n');
 }
 
@@ -235,6 +254,8 @@ static enum gb_status report(const struct request *request, json_t *machine) {
     print_frequency(machine);
     print_system(machine);
     print_threads(machine);
+    if (json_object_get(machine, "mpi"))
+        print_job(json_object_get(machine, "mpi"));
     print_backends(machine);
     if (request->peaks || request->run) {
         fflush(stdout);
@@ -274,6 +295,8 @@ static enum gb_status info(int argc, const char **argv) {
     GB_TRY(gb_options_parse(&gb_info_command, options, argc, argv, &helped));
     if (helped)
         return GB_OK;
+    if (!gb_ranks_lead()) // which describes its host
+        return GB_OK;
     if (request.peaks || request.run)
         GB_TRY(gb_emulation_check("cannot measure peaks", request.allow_emulation));
     // A plan may have more threads than this machine grants.
@@ -289,6 +312,9 @@ static enum gb_status info(int argc, const char **argv) {
     json_t *machine;
     GB_TRY(gb_machine_json(&machine));
     enum gb_status status = add_cpus(machine);
+    if (status == GB_OK && *gb_ranks()->library &&
+        json_object_set_new(machine, "mpi", gb_ranks_json()) != 0)
+        status = gb_no_memory("cannot describe", "this machine");
     if (status == GB_OK)
         status = report(&request, machine);
     json_decref(machine);
@@ -297,4 +323,4 @@ static enum gb_status info(int argc, const char **argv) {
 
 const struct gb_command gb_info_command = {
     "info", "Describe this machine, the build and its backends; measure the machine's peaks", info,
-    false};
+    false, true};

@@ -40,4 +40,4 @@ static enum gb_status list(int argc, const char **argv) {
 }
 
 const struct gb_command gb_list_command = {
-    "list", "List tasks, models, data sets, backends and kernels", list, false};
+    "list", "List tasks, models, data sets, backends and kernels", list, false, false};

@@ -16,6 +16,7 @@
 #include "kernels/parallel.h"
 #include "tasks/build.h"
 #include "tasks/machine.h"
+#include "tasks/parallel/ranks.h"
 #include "tasks/training/commands.h"
 
 static const struct gb_command *const commands[] = {
@@ -166,6 +167,7 @@ static enum gb_status run(int argc, const char **argv) {
     const struct gb_command *command = find_command(argv[1]);
     if (command) {
         GB_TRY(check_environment(command));
+        GB_TRY(command->shared ? gb_ranks_begin() : gb_ranks_refuse(command->name));
         return command->run(argc - 1, argv + 1);
     }
     if (strcmp(argv[1], "help") == 0)
@@ -206,7 +208,9 @@ int main(int argc, char **argv) {
     }
     if (fflush(stdout) != 0 && status == GB_OK)
         status = gb_fail(GB_IO_ERROR, "cannot write", "standard output", "write error");
-    if (status != GB_OK)
+    status = gb_ranks_end(status);
+    if (status != GB_OK && gb_ranks_lead())
         fprintf(stderr, "glowbench: %s\n", gb_error_message());
+    gb_ranks_leave();
     return gb_exit_code(status);
 }

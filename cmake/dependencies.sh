@@ -54,6 +54,9 @@ for part; do
         need libcmocka-dev pkg-config --exists cmocka
         builds_with clang -fopenmp || useful="clang libomp-dev"
         builds_with clang -fsanitize=fuzzer-no-link,address || useful="$useful libclang-rt-dev"
+        # Two implementations of MPI; where both are installed, mpicc is Open MPI's.
+        command -v mpirun.openmpi >/dev/null || useful="$useful openmpi-bin libopenmpi-dev"
+        command -v mpiexec.mpich >/dev/null || useful="$useful mpich libmpich-dev"
         command -v strace >/dev/null || useful="$useful strace"
         command -v clang-tidy >/dev/null || useful="$useful clang-tidy"
         command -v clang-format >/dev/null || useful="$useful clang-format"

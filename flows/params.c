@@ -121,9 +121,9 @@ static inline float value_at(const struct gb_param *param, const float *value, s
 
 // ---- Gradients ----
 
-// A block as a matrix with a whole number of vectors in each row.
-static struct gb_tensor block_view(const struct gb_params *params, const float *block) {
-    return gb_dense((float *)block, 1, 1, (int)(params->size / GB_CHANNEL_PAD), GB_CHANNEL_PAD);
+// Elements as a matrix with a whole number of vectors in each row.
+static struct gb_tensor rows_of(const float *elements, size_t size) {
+    return gb_dense((float *)elements, 1, 1, (int)(size / GB_CHANNEL_PAD), GB_CHANNEL_PAD);
 }
 
 enum gb_status gb_params_reserve_sum(struct gb_params *params) {
@@ -133,8 +133,8 @@ enum gb_status gb_params_reserve_sum(struct gb_params *params) {
 
 void gb_params_accumulate(struct gb_params *params, int threads, bool first) {
     const struct gb_exec exec = {.threads = threads};
-    const struct gb_tensor gradient = block_view(params, params->gradient);
-    const struct gb_tensor sum = block_view(params, params->sum);
+    const struct gb_tensor gradient = rows_of(params->gradient, params->size);
+    const struct gb_tensor sum = rows_of(params->sum, params->size);
     if (first)
         params->backend->add_scaled(&exec, NULL, 1, &gradient, &sum);
     else
@@ -148,20 +148,31 @@ double gb_params_gradient_norm(const struct gb_params *params, int threads, cons
     return sqrt(sum);
 }
 
-double gb_params_clip_norm(const struct gb_params *params, int threads, float max_norm,
-                           float *gradient) {
-    const double norm = gb_params_gradient_norm(params, threads, gradient);
+void gb_params_scale_to_norm(const struct gb_params *params, int threads, float max_norm,
+                             double norm, size_t size, float *gradient) {
     const double factor = (double)max_norm / (norm + 1e-6);
     if (isfinite(norm) && factor < 1) {
         const struct gb_exec exec = {.threads = threads};
-        const struct gb_tensor view = block_view(params, gradient);
+        const struct gb_tensor view = rows_of(gradient, size);
         params->backend->add_scaled(&exec, NULL, (float)factor, &view, &view);
     }
+}
+
+double gb_params_clip_norm(const struct gb_params *params, int threads, float max_norm,
+                           float *gradient) {
+    const double norm = gb_params_gradient_norm(params, threads, gradient);
+    gb_params_scale_to_norm(params, threads, max_norm, norm, params->size, gradient);
     return norm;
 }
 
 void gb_params_apply(struct gb_params *params, int threads, const struct gb_adam *adam,
                      const float *gradient) {
+    const struct gb_range all = {0, params->size};
+    gb_params_apply_part(params, threads, adam, all, gradient);
+}
+
+void gb_params_apply_part(struct gb_params *params, int threads, const struct gb_adam *adam,
+                          struct gb_range part, const float *gradient) {
     const struct gb_exec exec = {.threads = threads};
     for (int first = 0, end; first < params->count; first = end) {
         const struct gb_param *param = &params->list[first];
@@ -174,8 +185,13 @@ void gb_params_apply(struct gb_params *params, int threads, const struct gb_adam
                params->list[end].type == GB_F32;
              end++)
             size += params->list[end].size;
+        const size_t from = gb_max_size(part.begin, param->offset);
+        const size_t to = gb_min_size(part.end, param->offset + size);
+        if (from >= to)
+            continue;
         const struct gb_adam_target target = gb_params_target(params, first, adam);
-        params->backend->adam(&exec, &target, 0, size, gradient + param->offset);
+        params->backend->adam(&exec, &target, from - param->offset, to - from,
+                              gradient + (from - part.begin));
     }
 }
 
@@ -238,6 +254,50 @@ void gb_params_average(struct gb_params *params, int threads, float decay) {
 
 const float *gb_params_trained(const struct gb_params *params) {
     return params->average ? params->average : params->value;
+}
+
+// ---- Values for other processes ----
+
+// A parameter's values in a part: where they are and how many bytes they have.
+static size_t values_in(const struct gb_params *params, const struct gb_param *param,
+                        struct gb_range part, enum gb_params_half half, char **values) {
+    const size_t begin = gb_max_size(part.begin, param->offset) - param->offset;
+    const size_t end = gb_min_size(part.end, param->offset + param->size);
+    if (begin + param->offset >= end || (half == GB_PARAMS_REST && param->type != GB_BF16))
+        return 0;
+    const size_t count = end - param->offset - begin;
+    float *first = params->value + param->offset;
+    if (param->type != GB_BF16) {
+        *values = (char *)(first + begin);
+        return count * sizeof(float);
+    }
+    *values = (char *)((gb_bf16 *)first + (half == GB_PARAMS_REST ? param->size : 0) + begin);
+    return count * sizeof(gb_bf16);
+}
+
+size_t gb_params_pack(const struct gb_params *params, struct gb_range part,
+                      enum gb_params_half half, void *packed) {
+    size_t used = 0;
+    for (int p = 0; p < params->count; p++) {
+        char *values = NULL;
+        const size_t bytes = values_in(params, &params->list[p], part, half, &values);
+        if (packed && bytes > 0)
+            memcpy((char *)packed + used, values, bytes);
+        used += bytes;
+    }
+    return used;
+}
+
+void gb_params_unpack(struct gb_params *params, struct gb_range part, enum gb_params_half half,
+                      const void *packed) {
+    size_t used = 0;
+    for (int p = 0; p < params->count; p++) {
+        char *values = NULL;
+        const size_t bytes = values_in(params, &params->list[p], part, half, &values);
+        if (bytes > 0)
+            memcpy(values, (const char *)packed + used, bytes);
+        used += bytes;
+    }
 }
 
 // ---- Names, import and export ----

@@ -106,10 +106,17 @@ double gb_params_gradient_norm(const struct gb_params *params, int threads, cons
 // Returns the norm before; if it is not finite, the gradient is left as it is.
 double gb_params_clip_norm(const struct gb_params *params, int threads, float max_norm,
                            float *gradient);
+// The scaling of `size` elements of a gradient, a multiple of GB_CHANNEL_PAD, whose norm is known.
+void gb_params_scale_to_norm(const struct gb_params *params, int threads, float max_norm,
+                             double norm, size_t size, float *gradient);
 // Clips each gradient by value (adam->clip) and applies Adam; statistics are left alone. The
 // results are bitwise those of a backward pass that applies Adam itself.
 void gb_params_apply(struct gb_params *params, int threads, const struct gb_adam *adam,
                      const float *gradient);
+// The same for the elements in `part`, whose bounds are multiples of GB_CHANNEL_PAD; `gradient`
+// begins with theirs.
+void gb_params_apply_part(struct gb_params *params, int threads, const struct gb_adam *adam,
+                          struct gb_range part, const float *gradient);
 
 // ---- Moving averages ----
 
@@ -123,6 +130,19 @@ enum gb_status gb_params_keep_average(struct gb_params *params);
 void gb_params_average(struct gb_params *params, int threads, float decay);
 // The block to use a trained model with: the average where one is kept, otherwise the values.
 const float *gb_params_trained(const struct gb_params *params);
+
+// ---- Values for other processes ----
+
+// What the model computes with: floats, and the high halves of split weights. What only Adam, files
+// and averages use: the low halves.
+enum gb_params_half { GB_PARAMS_USED, GB_PARAMS_REST };
+
+// Copies that half of the values in `part` to `packed`, and back. Returns the bytes; `packed` may
+// be NULL for these alone.
+size_t gb_params_pack(const struct gb_params *params, struct gb_range part,
+                      enum gb_params_half half, void *packed);
+void gb_params_unpack(struct gb_params *params, struct gb_range part, enum gb_params_half half,
+                      const void *packed);
 
 // ---- Import and export ----
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "kernels/tensor.h"
 
@@ -66,6 +67,17 @@ enum gb_status gb_block_reserve(size_t count, const char *what, float **block) {
     enum gb_status status = reserve(bytes, what, &memory);
     *block = memory;
     return status;
+}
+
+void gb_block_drop(void *memory, size_t bytes) {
+#if defined(__linux__)
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)memory;
+    const uintptr_t first = (begin + page - 1) / page * page, end = (begin + bytes) / page * page;
+    if (first < end)
+        madvise((char *)memory + (first - begin), end - first, MADV_DONTNEED);
+#else
+    (void)memory, (void)bytes;
+#endif
 }
 
 enum gb_status gb_arena_reserve(struct gb_arena *arena, const char *what) {

@@ -29,6 +29,9 @@ enum gb_status gb_arena_reserve(struct gb_arena *arena, const char *what);
 // (otherwise each 4 KiB of a model's parameters costs a TLB miss). Release it with free().
 enum gb_status gb_block_reserve(size_t count, const char *what, float **block);
 
+// Returns the whole pages in part of a block to the system; what the part held is undefined.
+void gb_block_drop(void *memory, size_t bytes);
+
 // Frees the block; the arena may be planned again.
 void gb_arena_free(struct gb_arena *arena);
 

@@ -8,6 +8,7 @@
 #include "flows/files/checkpoint.h"
 #include "flows/files/metadata.h"
 #include "flows/files/safetensors.h"
+#include "flows/shards.h"
 
 enum gb_status gb_run_config_default(const struct gb_task *task, const struct gb_task_model *model,
                                      int size, const struct gb_example_shape *shape,
@@ -18,8 +19,16 @@ enum gb_status gb_run_config_default(const struct gb_task *task, const struct gb
                                   .batch = model->recipe.batch,
                                   .accumulate = 1,
                                   .schedule = model->recipe.schedule,
+                                  .shards = 1,
                                   .learning_rate = model->recipe.adam.learning_rate};
     return gb_task_configure(model, shape, &run->config);
+}
+
+enum gb_status gb_run_check_shards(int batch, int shards) {
+    if (batch % shards == 0)
+        return GB_OK;
+    return gb_fail(GB_BAD_INPUT, "bad value", "--shards",
+                   "%d does not divide the batch of %d images", shards, batch);
 }
 
 const char *gb_run_memory(const struct gb_run_config *run) {
@@ -35,6 +44,7 @@ const struct gb_run_field gb_run_fields[GB_RUN_FIELDS] = {
     {"accumulate", "--accumulate", AT(accumulate), false, true, 1, GB_MAX_ACCUMULATE},
     {"schedule_steps", "--schedule-steps", AT(schedule.steps), false, true, 0, INT_MAX},
     {"warm_up", "--warm-up", AT(schedule.warm_up), false, true, 0, INT_MAX},
+    {"shards", "--shards", AT(shards), false, true, 1, GB_MAX_SHARDS},
     {"size", "--size", AT(size), false, false, GB_MIN_SIZE, GB_MAX_SIZE},
     {"width", "--width", AT(width), false, true, 0, GB_MAX_SIZE},
     {"batch", "--batch", AT(batch), false, false, 1, GB_MAX_BATCH},
@@ -186,6 +196,10 @@ static enum gb_status read_run(const json_t *metadata, const char *path, struct 
     GB_TRY(read_task(metadata, path, run));
     for (int i = 0; i < GB_RUN_FIELDS; i++)
         GB_TRY(read_field(metadata, path, &gb_run_fields[i], run));
+    if (gb_run_check_shards(run->batch, run->shards) != GB_OK)
+        return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path,
+                       "its batch of %d is not a multiple of its %d shards", run->batch,
+                       run->shards);
     GB_TRY(gb_metadata_integer(metadata, path, "seed", 0, INT64_MAX, &run->seed));
     GB_TRY(read_schedule(metadata, path, run));
     GB_TRY(read_memory(metadata, path, run));

@@ -16,6 +16,7 @@ struct gb_run_config {
     struct gb_schedule schedule; // of the learning rate
     float ema_decay;             // per step, of the average of the weights; 0: none
     int accumulate;              // minibatches per step, whose mean gradient is applied
+    int shards;      // of a minibatch, whose gradients one fixed tree adds up (flows/shards.h)
     float clip_norm; // the largest L2 norm of a step's gradient over all parameters; 0: any
     uint64_t seed;
     bool reversible;                 // gb_model_use
@@ -29,7 +30,7 @@ struct gb_run_field {
     bool real, optional;      // older checkpoints lack optional ones, which were `min` then
     double min, max;
 };
-enum { GB_RUN_FIELDS = 10 };
+enum { GB_RUN_FIELDS = 11 };
 extern const struct gb_run_field gb_run_fields[GB_RUN_FIELDS];
 
 static inline double gb_run_number(const struct gb_run_config *run,
@@ -73,10 +74,21 @@ enum gb_status gb_run_config_default(const struct gb_task *task, const struct gb
                                      int size, const struct gb_example_shape *shape,
                                      struct gb_run_config *run);
 
+// GB_BAD_INPUT unless the shards divide the batch.
+enum gb_status gb_run_check_shards(int batch, int shards);
+
+// Images of a pass, which computes a shard of a minibatch, and passes of a step.
+static inline int gb_run_pass_images(const struct gb_run_config *run) {
+    return run->batch / run->shards;
+}
+static inline int gb_run_passes(const struct gb_run_config *run) {
+    return run->shards * run->accumulate;
+}
+
 // Whether a step stores its gradient and then applies it: needed to sum or clip it by norm.
 // Otherwise each gradient is applied as soon as it is complete, which saves memory traffic.
 static inline bool gb_run_stores_gradient(const struct gb_run_config *run) {
-    return run->accumulate > 1 || run->clip_norm > 0;
+    return run->accumulate > 1 || run->shards > 1 || run->clip_norm > 0;
 }
 
 // Adds its entries to a checkpoint's metadata.

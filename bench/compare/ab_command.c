@@ -490,4 +490,4 @@ static enum gb_status ab(int argc, const char **argv) {
 }
 
 const struct gb_command gb_ab_command = {"ab", "Compare two builds by running them alternately", ab,
-                                         false};
+                                         false, false};

@@ -56,4 +56,4 @@ static enum gb_status compare(int argc, const char **argv) {
 }
 
 const struct gb_command gb_compare_command = {
-    "compare", "Compare two result files; report significant slowdowns", compare, false};
+    "compare", "Compare two result files; report significant slowdowns", compare, false, false};

@@ -164,4 +164,4 @@ static enum gb_status history(int argc, const char **argv) {
 }
 
 const struct gb_command gb_history_command = {
-    "history", "Find lasting changes of speed over many commits", history, false};
+    "history", "Find lasting changes of speed over many commits", history, false, false};

@@ -221,4 +221,4 @@ static enum gb_status report(int argc, const char **argv) {
 }
 
 const struct gb_command gb_report_command = {
-    "report", "Turn benchmark results and training runs into an HTML page", report, false};
+    "report", "Turn benchmark results and training runs into an HTML page", report, false, false};

@@ -239,4 +239,4 @@ static enum gb_status score(int argc, const char **argv) {
 }
 
 const struct gb_command gb_score_command = {
-    "score", "Sum up benchmark results in a few figures per backend", score, false};
+    "score", "Sum up benchmark results in a few figures per backend", score, false, false};

@@ -79,5 +79,5 @@ static enum gb_status tables(int argc, const char **argv) {
     return status;
 }
 
-const struct gb_command gb_tables_command = {"tables", "Reproduce the papers' tables", tables,
-                                             true};
+const struct gb_command gb_tables_command = {"tables", "Reproduce the papers' tables", tables, true,
+                                             false};

@@ -7,20 +7,21 @@
 #include "base/minmax.h"
 #include "tasks/images/picture.h"
 #include "tasks/metrics/record.h"
+#include "tasks/parallel/ranks.h"
 #include "tasks/prediction/predictor.h"
 
 enum { PICTURE_SAMPLES = 4 };
 
 // ---- Scores ----
 
-// Predictions for the scored examples; `picture` is a buffer for one image.
+// Predictions for the examples in `own`; `picture` is a buffer for one image.
 static enum gb_status predict(struct gb_predictor *p, const struct gb_selection *scored,
-                              const struct gb_examples *examples, const struct gb_tensor *picture,
-                              const struct gb_tensor *predicted) {
+                              const struct gb_examples *examples, struct gb_range own,
+                              const struct gb_tensor *picture, const struct gb_tensor *predicted) {
     struct gb_tensor target = p->target; // buffer for one
     target.data = malloc(gb_elements(&target) * sizeof(float));
     enum gb_status status = target.data ? GB_OK : gb_no_memory("cannot evaluate", p->task->name);
-    for (int i = 0; status == GB_OK && i < examples->count; i++) {
+    for (int i = (int)own.begin; status == GB_OK && i < (int)own.end; i++) {
         struct gb_tensor x = gb_images(&examples->x, i, 1), prediction = gb_images(predicted, i, 1);
         status = gb_predictor_predict(p, &x, scored->names[i], scored->indices[i], &target);
         if (status != GB_OK)
@@ -56,14 +57,55 @@ struct buffers {
     struct gb_tensor picture, predicted;
 };
 
+// Likelihoods of the examples in `own`.
+static enum gb_status take_bits(struct gb_predictor *p, const struct buffers *buffers,
+                                struct gb_range own) {
+    const int begin = (int)own.begin, count = (int)(own.end - own.begin);
+    struct gb_examples part = buffers->examples;
+    part.count = count;
+    part.x = gb_images(&part.x, begin, count);
+    part.y = gb_images(&part.y, begin, count);
+    return count > 0 ? gb_predictor_bits(p, &part, begin, buffers->scored.names + begin,
+                                         buffers->bits + begin)
+                     : GB_OK;
+}
+
+// Gathers what each rank computed of its examples, `bytes` for each.
+static void gather(void *data, int count, size_t bytes, size_t *offsets) {
+    for (int r = 0; r < gb_ranks()->count; r++)
+        offsets[r + 1] = gb_partition((size_t)count, r, gb_ranks()->count).end * bytes;
+    gb_ranks_all_gather(data, offsets);
+}
+
+// Likelihoods and predictions, which the ranks of a job share.
+static enum gb_status compute(struct gb_predictor *p, const struct buffers *buffers,
+                              double *seconds) {
+    const int count = buffers->scored.count;
+    const struct gb_range own = gb_partition((size_t)count, gb_ranks()->rank, gb_ranks()->count);
+    size_t *offsets = calloc((size_t)gb_ranks()->count + 1, sizeof *offsets);
+    enum gb_status status =
+        offsets ? take_bits(p, buffers, own) : gb_no_memory("cannot evaluate", p->task->name);
+    const double start = gb_seconds();
+    if (status == GB_OK)
+        status = predict(p, &buffers->scored, &buffers->examples, own, &buffers->picture,
+                         &buffers->predicted);
+    status = gb_ranks_agree(status, NULL);
+    if (status == GB_OK) {
+        gather(buffers->bits, count, sizeof *buffers->bits, offsets);
+        gather(buffers->predicted.data, count, (size_t)buffers->predicted.image * sizeof(float),
+               offsets);
+    }
+    *seconds = (gb_seconds() - start) / count;
+    free(offsets);
+    return status;
+}
+
 static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *train,
                                const struct gb_dataset *test, const struct buffers *buffers,
                                json_t *metrics, json_t *per_image) {
     const struct gb_selection *scored = &buffers->scored;
-    GB_TRY(gb_predictor_bits(p, &buffers->examples, 0, scored->names, buffers->bits));
-    double start = gb_seconds();
-    GB_TRY(predict(p, scored, &buffers->examples, &buffers->picture, &buffers->predicted));
-    double seconds = (gb_seconds() - start) / scored->count;
+    double seconds;
+    GB_TRY(compute(p, buffers, &seconds));
     GB_TRY(add_bits(p, scored, buffers->bits, metrics, per_image));
     GB_TRY(gb_metric_set_speed(metrics, seconds));
     const struct gb_predictions predictions = {.train = train,
@@ -115,10 +157,13 @@ enum gb_status gb_predictor_evaluate(struct gb_predictor *p, const struct gb_dat
                                      const struct gb_dataset *test, json_t *metrics,
                                      json_t *per_image) {
     json_t *rows = per_image ? json_incref(per_image) : json_array();
-    enum gb_status status =
-        (p->task->evaluate ? p->task->evaluate : evaluate_by_scores)(p, train, test, metrics, rows);
+    enum gb_status status = GB_OK;
+    if (!p->task->evaluate)
+        status = evaluate_by_scores(p, train, test, metrics, rows);
+    else if (gb_ranks_lead())
+        status = p->task->evaluate(p, train, test, metrics, rows);
     json_decref(rows);
-    return status == GB_OK ? gb_backend_check(p->options.backend) : status;
+    return gb_ranks_agree(status == GB_OK ? gb_backend_check(p->options.backend) : status, NULL);
 }
 
 // ---- Pictures ----

@@ -100,7 +100,9 @@ enum gb_status gb_predictor_predict(struct gb_predictor *predictor, const struct
 
 // Scores a split into `metrics` and `per_image` (an empty array, or NULL): bits per dimension
 // ("loss" for point estimates), the task's metrics, seconds_per_prediction, images_per_second; or
-// by the task's protocol. `train` is for the trivial baselines. Also fails as gb_backend_check.
+// by the task's protocol. `train` is for the trivial baselines. Also fails as gb_backend_check. For
+// all ranks of a job at the same time: they share the examples, and rank 0 alone follows a task's
+// own protocol, which leaves the others' `metrics` empty.
 enum gb_status gb_predictor_evaluate(struct gb_predictor *predictor, const struct gb_dataset *train,
                                      const struct gb_dataset *test, json_t *metrics,
                                      json_t *per_image);

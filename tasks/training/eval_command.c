@@ -285,6 +285,8 @@ static enum gb_status eval(int argc, const char **argv) {
     GB_TRY(parse(&gb_eval_command, own, sizeof own / sizeof *own, &request, argc, argv, &helped));
     if (helped)
         return GB_OK;
+    if (!gb_ranks_lead())
+        request.json = request.picture = request.tensors = NULL;
     struct loaded loaded;
     GB_TRY(load(&request, &loaded));
     json_t *metrics = json_object(), *per_image = json_array();
@@ -295,7 +297,8 @@ static enum gb_status eval(int argc, const char **argv) {
     return status;
 }
 
-const struct gb_command gb_eval_command = {"eval", "Score a checkpoint on a data set", eval, true};
+const struct gb_command gb_eval_command = {"eval", "Score a checkpoint on a data set", eval, true,
+                                           true};
 
 // ---- sample ----
 
@@ -316,7 +319,9 @@ static enum gb_status draw_figures(const struct request *request, struct loaded 
     struct gb_selection shown;
     GB_TRY(gb_dataset_select(set, request->images, &shown));
     enum gb_status status = GB_OK;
-    for (int i = 0; status == GB_OK && i < shown.count; i++) {
+    const struct gb_range own =
+        gb_partition((size_t)shown.count, gb_ranks()->rank, gb_ranks()->count);
+    for (int i = (int)own.begin; status == GB_OK && i < (int)own.end; i++) {
         char path[GB_PATH];
         status = figure_path(request->figure_directory, shown.names[i], path);
         if (status == GB_OK)
@@ -351,7 +356,7 @@ static enum gb_status sample(int argc, const char **argv) {
     enum gb_status status = load(&request, &loaded);
     if (status != GB_OK)
         return status;
-    if (request.picture)
+    if (request.picture && gb_ranks_lead())
         status =
             gb_predictor_picture(&loaded.model.predictor, split_of(&request, &loaded),
                                  request.images ? request.images : DEFAULT_IMAGES, request.picture);
@@ -362,4 +367,4 @@ static enum gb_status sample(int argc, const char **argv) {
 }
 
 const struct gb_command gb_sample_command = {
-    "sample", "Draw inputs, truths, samples and predictions as a PNG", sample, true};
+    "sample", "Draw inputs, truths, samples and predictions as a PNG", sample, true, true};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The minibatches of a training run, prefetched by a thread: examples in an order shuffled each
-// epoch, noise on inputs, dequantised targets. Everything random is a function of (seed, step).
+// The examples of a training run's passes, prefetched by a thread: in an order shuffled each epoch,
+// with noise on inputs and dequantised targets. A pass is a minibatch, or a shard of one.
+// Everything random is a function of (seed, minibatch, place in the minibatch).
 #ifndef GB_LOADER_H
 #define GB_LOADER_H
 
@@ -15,13 +16,16 @@ struct gb_batch {
 
 struct gb_loader;
 
-// `train` and `run` must outlive it. GB_BAD_INPUT where the model's sizes are not the set's.
+// For a range of the run's shards. `train` and `run` must outlive it. GB_BAD_INPUT where the model's
+// sizes are not the set's.
 enum gb_status gb_loader_create(const struct gb_run_config *run, const struct gb_backend *backend,
-                                const struct gb_dataset *train, struct gb_loader **loader);
+                                const struct gb_dataset *train, int first_shard, int shards,
+                                struct gb_loader **loader);
 void gb_loader_free(struct gb_loader *loader); // may be NULL
 
-// The minibatch of a step (the first is 0), valid until the next call; starts prefetching the next
-// one. Fails as the data set's fill.
-enum gb_status gb_loader_take(struct gb_loader *loader, long step, const struct gb_batch **batch);
+// The examples of a pass (the first is 0), valid until the next call; starts prefetching those of
+// the next one. A step's passes are shard by shard, of each its `accumulate` minibatches. Fails as
+// the data set's fill.
+enum gb_status gb_loader_take(struct gb_loader *loader, long pass, const struct gb_batch **batch);
 
 #endif

@@ -371,4 +371,5 @@ static enum gb_status run(int argc, const char **argv) {
 }
 
 const struct gb_command gb_run_command = {
-    "run", "Train a small model for each task and verify all backends (smoke test)", run, true};
+    "run", "Train a small model for each task and verify all backends (smoke test)", run, true,
+    false};

@@ -9,6 +9,7 @@
 #include "base/interrupt.h"
 #include "base/json.h"
 #include "base/progress.h"
+#include "flows/shards.h"
 #include "tasks/machine.h"
 #include "tasks/metrics/record.h"
 #include "tasks/training/commands.h"
@@ -248,6 +249,18 @@ static enum gb_status run_on(const struct given *given, const struct gb_task_mod
     return gb_training_run(run, splits, record);
 }
 
+// Before the data are read.
+static enum gb_status check_shards(int batch, int shards) {
+    const int ranks = gb_ranks()->count;
+    GB_TRY(gb_run_check_shards(batch, shards));
+    if (shards % ranks == 0)
+        return GB_OK;
+    return gb_fail(GB_BAD_INPUT, "bad value", "--shards",
+                   "%d shards cannot be divided among %d ranks: use a multiple of %d that divides "
+                   "the batch of %d images",
+                   shards, ranks, ranks, batch);
+}
+
 static enum gb_status load_and_run(const struct given *given, const struct gb_task *task,
                                    struct gb_training_run *run, json_t **record) {
     const struct gb_task_model *model;
@@ -256,6 +269,7 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
     GB_TRY(gb_task_model_find(task, given->model, &model));
     if (run->resume) {
         GB_TRY(configure_resumed(given, task, checkpoint, run));
+        GB_TRY(check_shards(run->config.batch, run->config.shards));
     } else {
         GB_TRY(check_model(given, model));
         GB_TRY(choose_schedule(given, &model->recipe, &run->config.schedule));
@@ -265,6 +279,8 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
         run->config.model = model;
         run->config.size = given->set.size ? given->set.size : task->default_size;
         run->config.width = given->set.width > 0 ? given->set.width : 0;
+        GB_TRY(check_shards(given->set.batch ? given->set.batch : model->recipe.batch,
+                            given->set.shards ? given->set.shards : 1));
         GB_TRY(gb_backend_find(given->backend, &run->backend));
     }
     struct gb_progress progress;
@@ -305,6 +321,8 @@ static enum gb_status start(const struct given *given) {
         return GB_OK;
     }
     GB_TRY(status);
+    if (!record) // of rank 0
+        return GB_OK;
     printf("%s: %.1f ms/step, peak memory %.0f MB\n", run.out,
            1e3 * gb_json_number(record, "step_seconds_median"),
            1e-6 * gb_json_number(record, "peak_memory_bytes"));
@@ -351,6 +369,9 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
                       "first steps, in which the rate rises linearly (default: 0)"),
         gb_option_int("accumulate", "N", &given.set.accumulate, 1, GB_MAX_ACCUMULATE,
                       "minibatches per step, whose mean gradient is applied (default: 1)"),
+        gb_option_int("shards", "N", &given.set.shards, 1, GB_MAX_SHARDS,
+                      "compute each minibatch as N shards, whose gradients one fixed tree adds up: "
+                      "N changes results, the processes that share them do not (default: 1)"),
         gb_option_float("clip-norm", "X", &given.set.clip_norm, 0, GB_MAX_CLIP_NORM,
                         "clip the gradient's L2 norm over all parameters to X (default: 0, no "
                         "clipping)"),
@@ -416,4 +437,4 @@ static enum gb_status train(int argc, const char **argv) {
 }
 
 const struct gb_command gb_train_command = {
-    "train", "Train a model for a task and score it; --resume continues a run", train, true};
+    "train", "Train a model for a task and score it; --resume continues a run", train, true, true};

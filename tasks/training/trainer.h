@@ -4,6 +4,7 @@
 #ifndef GB_TRAINER_H
 #define GB_TRAINER_H
 
+#include "tasks/parallel/sharded_update.h"
 #include "tasks/training/loader.h"
 
 struct gb_trainer {
@@ -11,12 +12,14 @@ struct gb_trainer {
     const struct gb_backend *backend;
     const struct gb_dataset *train;
     int threads;
-    long step; // steps done so far
-    struct gb_model *model;
+    long step;              // steps done so far
+    struct gb_model *model; // its batch is a pass
     struct gb_loader *loader;
+    struct gb_sharded_update sharded; // zeroed where the run has one shard
     enum gb_dequantisation dequantisation;
-    double *log_likelihood;  // of each of the batch
-    float *d_log_likelihood; // of each of the batch
+    size_t dimensions;       // of a target
+    double *log_likelihood;  // of a step's images, pass by pass
+    float *d_log_likelihood; // of each of a pass
     // Sums over the steps since the last log row: bits per dimension and, where the run stores its
     // gradient, that gradient's L2 norm before clipping. Kept in checkpoints, so that a resumed run
     // writes the same rows.
@@ -42,7 +45,8 @@ void gb_trainer_free(struct gb_trainer *trainer);
 
 struct gb_params *gb_trainer_params(const struct gb_trainer *trainer);
 
-// One step: the forward and backward passes of the run's `accumulate` minibatches, then the update.
+// One step: the forward and backward passes of the run's `accumulate` minibatches, shard by shard,
+// then the update. What the first minibatch initialises, all of its shards together do.
 // Where the run keeps a moving average, it is of every tenth step's parameters, and the
 // parameters themselves before the tenth. The minibatch's mean bits per dimension, before the
 // update. Everything random is a function of (seed, step): a resumed run goes on with the same
@@ -54,9 +58,9 @@ struct gb_params *gb_trainer_params(const struct gb_trainer *trainer);
 enum gb_status gb_trainer_step(struct gb_trainer *trainer, double *bits_per_dimension);
 
 // Writes a checkpoint with Adam's moments, the average, the configuration, the step and the hash of
-// the training set. `data` says where the data came from.
-enum gb_status gb_trainer_save(const struct gb_trainer *trainer, const char *path,
-                               const char *data);
+// the training set. `data` says where the data came from. For all ranks of a job at the same time;
+// rank 0 writes.
+enum gb_status gb_trainer_save(struct gb_trainer *trainer, const char *path, const char *data);
 // Continues from a checkpoint of the trainer's configuration. GB_BAD_INPUT for another model, and
 // for other training examples unless changed data are accepted.
 enum gb_status gb_trainer_load(struct gb_trainer *trainer, const char *path);

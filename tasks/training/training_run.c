@@ -80,10 +80,14 @@ static enum gb_status log_failed(const struct run_log *log) {
     return gb_fail(GB_IO_ERROR, "cannot write", log->path, "%s", strerror(errno));
 }
 
+// Rank 0 writes it.
 static enum gb_status open_log(const char *out, long step, struct run_log *log,
                                double *step_seconds) {
-    GB_TRY(gb_path_join(out, "log.jsonl", log->path));
-    if (step > 0)
+    if (gb_ranks_lead())
+        GB_TRY(gb_path_join(out, "log.jsonl", log->path));
+    else
+        snprintf(log->path, sizeof log->path, "/dev/null");
+    if (step > 0 && gb_ranks_lead())
         GB_TRY(keep_log_until(log->path, step, step_seconds));
     log->stream = fopen(log->path, step > 0 ? "a" : "w");
     return log->stream ? GB_OK : log_failed(log);
@@ -197,10 +201,21 @@ static enum gb_status add_time(struct step_times *times, double seconds) {
     return GB_OK;
 }
 
-static enum gb_status save(const struct gb_training_run *run, const struct gb_trainer *trainer) {
+// What rank 0 decides after a step, and any rank that was interrupted.
+enum { SAVES = 1, IS_LATE = 2, STOPS = 4 };
+
+static unsigned interruption(void) {
+    return gb_interrupt_asked() ? STOPS : 0;
+}
+
+static enum gb_status save(const struct gb_training_run *run, struct gb_trainer *trainer,
+                           unsigned *flags) {
     char path[GB_PATH];
     GB_TRY(gb_path_join(run->out, "checkpoint.safetensors", path));
-    return gb_trainer_save(trainer, path, run->data_directory ? run->data_directory : "synthetic");
+    const enum gb_status status =
+        gb_trainer_save(trainer, path, run->data_directory ? run->data_directory : "synthetic");
+    *flags |= interruption();
+    return gb_ranks_agree(status, flags);
 }
 
 static enum gb_status stopped(const struct gb_training_run *run, long step) {
@@ -210,14 +225,15 @@ static enum gb_status stopped(const struct gb_training_run *run, long step) {
 
 // Until a step's last minibatch is read no parameter has changed: what was trained is saved, and
 // can be continued once the data are repaired.
-static enum gb_status step_failed(const struct gb_training_run *run,
-                                  const struct gb_trainer *trainer, enum gb_status status) {
+static enum gb_status step_failed(const struct gb_training_run *run, struct gb_trainer *trainer,
+                                  enum gb_status status) {
     char why[GB_MESSAGE];
+    unsigned flags = 0;
     const bool of_data = status == GB_BAD_INPUT || status == GB_IO_ERROR;
     if (!of_data || trainer->step == 0)
         return status;
     snprintf(why, sizeof why, "%s", gb_error_message());
-    GB_TRY(save(run, trainer));
+    GB_TRY(save(run, trainer, &flags));
     return gb_fail(status, "stopped", run->out,
                    "saved after step %ld of %d: %s; once that is repaired, rerun with --resume "
                    "--accept-changed-data",
@@ -226,6 +242,18 @@ static enum gb_status step_failed(const struct gb_training_run *run,
 
 // The most work that a crash may cost.
 static const double checkpoint_seconds = 300;
+
+// A step's rows in the log.
+static enum gb_status log_step(const struct gb_training_run *run, struct gb_trainer *trainer,
+                               const struct gb_dataset splits[], const struct run_log *log,
+                               struct log_window *window) {
+    if (trainer->step % LOG_EVERY == 0 || trainer->step == run->config.iterations)
+        GB_TRY(log_row(log, trainer, window));
+    if (run->score_every == 0 || trainer->step % run->score_every != 0)
+        return GB_OK;
+    gb_sharded_gather_weights(&trainer->sharded);
+    return log_score(run, trainer, splits, log);
+}
 
 static enum gb_status make_steps(const struct gb_training_run *run, struct gb_trainer *trainer,
                                  const struct gb_dataset splits[], const struct run_log *log,
@@ -237,11 +265,11 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
     struct log_window window = {0};
     while (trainer->step < last) {
         double start = gb_seconds(), bits;
-        const enum gb_status status = gb_trainer_step(trainer, &bits);
+        enum gb_status status = gb_trainer_step(trainer, &bits);
         if (status != GB_OK)
             return step_failed(run, trainer, status);
         double seconds = gb_seconds() - start;
-        GB_TRY(add_time(times, seconds));
+        status = add_time(times, seconds);
         if (profile)
             gb_step_profile_add(profile, seconds);
         window.seconds += seconds;
@@ -249,21 +277,26 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
         smoothed = trainer->step == first + 1 ? bits : 0.98 * smoothed + 0.02 * bits;
         gb_progress_step(progress, trainer->step, label, smoothed,
                          run->config.batch * run->config.accumulate);
-        bool ended = trainer->step == last;
-        bool late = run->time_limit > 0 && gb_seconds() - begun >= run->time_limit;
-        if (trainer->step % LOG_EVERY == 0 || ended)
-            GB_TRY(log_row(log, trainer, &window));
-        if (run->score_every > 0 && trainer->step % run->score_every == 0)
-            GB_TRY(log_score(run, trainer, splits, log));
-        const bool due = trainer->step % run->checkpoint_every == 0 ||
-                         gb_seconds() - saved >= checkpoint_seconds;
-        if (due || ended || late || gb_interrupt_asked()) {
-            if (fsync(fileno(log->stream)) != 0) // a checkpoint implies the rows before it
-                return log_failed(log);
-            GB_TRY(save(run, trainer));
+        if (status == GB_OK)
+            status = log_step(run, trainer, splits, log, &window);
+        const bool ended = trainer->step == last;
+        unsigned flags = interruption();
+        if (gb_ranks_lead() && run->time_limit > 0 && gb_seconds() - begun >= run->time_limit)
+            flags |= IS_LATE;
+        if (gb_ranks_lead() && (trainer->step % run->checkpoint_every == 0 ||
+                                gb_seconds() - saved >= checkpoint_seconds))
+            flags |= SAVES;
+        // A checkpoint implies the rows before it.
+        if (status == GB_OK && gb_ranks_lead() && (flags || ended) &&
+            fsync(fileno(log->stream)) != 0)
+            status = log_failed(log);
+        GB_TRY(gb_ranks_agree(status, &flags));
+        if (flags || ended) {
+            GB_TRY(save(run, trainer, &flags));
             saved = gb_seconds();
         }
-        if (gb_interrupt_asked() || (late && !ended && !run->score_unfinished))
+        const bool late = flags & IS_LATE;
+        if (flags & STOPS || (late && !ended && !run->score_unfinished))
             return stopped(run, trainer->step);
         if (late)
             break;
@@ -302,11 +335,13 @@ static json_t *record_of(const struct gb_training_run *run, const struct gb_trai
     const struct gb_params *params = gb_trainer_params(trainer);
     const json_int_t block = (json_int_t)params->bytes;
     const double speed = step_seconds > 0 ? config->batch * config->accumulate / step_seconds : 0;
-    json_t *memory = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I}", "parameters_bytes", block, "moments_bytes",
-        (json_int_t)(2 * gb_params_moment_bytes(params)), "gradients_bytes",
-        (params->gradient ? block : 0) + (params->sum ? block : 0), "averages_bytes",
-        params->average ? block : 0, "activations_bytes", (json_int_t)trainer->model->arena.bytes);
+    json_t *memory =
+        json_pack("{s:I, s:I, s:I, s:I, s:I}", "parameters_bytes", block, "moments_bytes",
+                  (json_int_t)(2 * gb_params_moment_bytes(params)), "gradients_bytes",
+                  (params->gradient ? block : 0) + (params->sum ? block : 0) +
+                      trainer->sharded.shards.blocks * block,
+                  "averages_bytes", params->average ? block : 0, "activations_bytes",
+                  (json_int_t)trainer->model->arena.bytes);
     const struct {
         const char *key;
         json_t *value;
@@ -323,7 +358,7 @@ static json_t *record_of(const struct gb_training_run *run, const struct gb_trai
         {"machine", json_incref(machine)},
         {"metrics", json_incref(metrics)},
         {"step_seconds_median", json_real(step_seconds)},
-        {"flops_per_step", json_real(config->accumulate * trainer->model->step_flops)},
+        {"flops_per_step", json_real(gb_run_passes(config) * trainer->model->step_flops)},
         {"parameters", json_integer((json_int_t)gb_params_elements(params))},
         {"images_per_second", json_real(speed)},
         {"peak_memory_bytes", json_integer((json_int_t)peak_memory)},
@@ -335,6 +370,8 @@ static json_t *record_of(const struct gb_training_run *run, const struct gb_trai
         failed |= json_object_set_new(record, entries[i].key, entries[i].value);
     if (profile)
         failed |= json_object_set(record, "profile", profile);
+    if (*gb_ranks()->library)
+        failed |= json_object_set_new(record, "mpi", gb_ranks_json());
     if (json_array_size(trainer->data_changes) > 0)
         failed |= json_object_set(record, "data_changes", trainer->data_changes);
     if (!failed)
@@ -360,12 +397,12 @@ static enum gb_status finish(const struct gb_training_run *run, const struct gb_
     enum gb_status status = gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
                                                   &splits[GB_SPLIT_TEST], metrics, NULL);
     json_t *json = NULL;
-    if (status == GB_OK) {
+    if (status == GB_OK && gb_ranks_lead()) {
         json = record_of(run, trainer, step_seconds, peak_memory, machine, metrics, profile);
         status = json ? gb_json_write(path, json) : gb_no_memory("cannot write", path);
     }
     json_decref(metrics);
-    if (status == GB_OK)
+    if (status == GB_OK && gb_ranks_lead())
         status = gb_predictor_picture(&predictor, &splits[GB_SPLIT_TEST], PICTURE_IMAGES, picture);
     gb_predictor_free(&predictor);
     if (record && status == GB_OK)
@@ -412,6 +449,8 @@ static enum gb_status lock_out(struct gb_training_run *run) {
 }
 
 enum gb_status gb_training_run_check(struct gb_training_run *run) {
+    if (!gb_ranks_lead())
+        return GB_OK;
     GB_TRY(lock_out(run));
     const enum gb_status status = check_results(run);
     if (status != GB_OK)
@@ -423,6 +462,8 @@ enum gb_status gb_training_run_check(struct gb_training_run *run) {
 // process was writing.
 static enum gb_status clear_out(struct gb_training_run *run) {
     char path[GB_PATH];
+    if (!gb_ranks_lead())
+        return GB_OK;
     GB_TRY(gb_make_directory("cannot create the output directory", run->out));
     GB_TRY(lock_out(run));
     GB_TRY(check_results(run)); // while the data were loaded
@@ -460,16 +501,16 @@ static enum gb_status train_and_finish(struct gb_training_run *run, struct gb_tr
                                        struct gb_step_profile *profile, json_t **record) {
     char checkpoint[GB_PATH];
     GB_TRY(gb_path_join(run->out, "checkpoint.safetensors", checkpoint));
-    GB_TRY(clear_out(run));
-    if (run->resume)
-        GB_TRY(gb_trainer_load(trainer, checkpoint));
+    enum gb_status status = clear_out(run);
+    if (status == GB_OK && run->resume)
+        status = gb_trainer_load(trainer, checkpoint);
+    GB_TRY(gb_ranks_agree(status, NULL));
     announce(run, trainer, splits);
     struct run_log log;
     struct step_times times = {0};
     double logged_seconds = 0; // for a resumed run without further steps
     GB_TRY(open_log(run->out, trainer->step, &log, &logged_seconds));
     json_t *profiled = NULL;
-    enum gb_status status = GB_OK;
     if (profile)
         status = gb_step_profile_begin(profile, trainer, run->config.iterations - trainer->step);
     if (status == GB_OK)
@@ -484,7 +525,7 @@ static enum gb_status train_and_finish(struct gb_training_run *run, struct gb_tr
                    machine, profiled, record);
     json_decref(profiled);
     free(times.seconds);
-    return status;
+    return gb_ranks_agree(status, NULL);
 }
 
 enum gb_status gb_training_run(struct gb_training_run *run, const struct gb_dataset splits[],
@@ -507,6 +548,7 @@ enum gb_status gb_training_run(struct gb_training_run *run, const struct gb_data
     }
     if (status == GB_OK)
         status = gb_trainer_create(&trainer, &run->config, &options, &splits[GB_SPLIT_TRAIN]);
+    status = gb_ranks_agree(status, NULL);
     if (status == GB_OK)
         status = train_and_finish(run, &trainer, splits, machine, run->profile ? &profile : NULL,
                                   record);

@@ -40,7 +40,8 @@ enum gb_status gb_training_run_check(struct gb_training_run *run);
 // Trains on the task's splits. `record` (NULL: not wanted) gets the contents of run.json; the
 // caller frees it with json_decref. GB_INTERRUPTED after a signal (base/interrupt.h), and at the
 // time limit unless score_unfinished: the checkpoint is then of the last complete step, and the
-// message says so; it is saved as well where training data fail to decode.
+// message says so; it is saved as well where training data fail to decode. The ranks of a job share
+// the steps; rank 0 scores the model and has the record, others leave `record` alone.
 enum gb_status gb_training_run(struct gb_training_run *run, const struct gb_dataset splits[],
                                json_t **record);
 

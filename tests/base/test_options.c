@@ -15,7 +15,7 @@ struct given {
 };
 
 static const struct given defaults = {.init = "live", .iterations = 100, .rate = 0.5f, .seed = 1};
-static const struct gb_command command = {"train", "Trains", NULL, true};
+static const struct gb_command command = {"train", "Trains", NULL, true, false};
 
 static enum gb_status parse(struct given *given, int count, const char **words) {
     *given = defaults;

@@ -16,7 +16,8 @@ static enum gb_status run(int argc, const char **argv) {
     float real = 0.5f;
     uint64_t seed = UINT64_MAX;
     bool flag = false, helped;
-    static const struct gb_command command = {"fuzz", "Takes options of every type", run, false};
+    static const struct gb_command command = {"fuzz", "Takes options of every type", run, false,
+                                              false};
     const struct gb_option options[] = {
         gb_operand("FIRST", &operand, "an operand"),
         gb_option_string("text", "TEXT", &text, "a text"),

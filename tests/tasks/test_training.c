@@ -47,6 +47,7 @@ static struct gb_run_config tiny_run(int batch) {
                                 .size = SIZE,
                                 .batch = batch,
                                 .accumulate = 1,
+                                .shards = 1,
                                 .iterations = STEPS,
                                 .learning_rate = 1e-3f,
                                 .seed = 3};
@@ -352,6 +353,77 @@ GB_FIXTURE_TEST(test_checkpoints_record_their_schedule) {
     gb_trainer_free(&trainer);
 }
 
+// A shard of a step is computed as a minibatch of its own; what the model takes from its first
+// minibatch and the bits per dimension are of all shards.
+GB_FIXTURE_TEST(test_sharded_steps_are_resumed) {
+    struct gb_run_config run = tiny_run(4);
+    run.shards = 4;
+    check_resumed(&run, best_backend());
+    run.batch = 6;
+    run.shards = 3;
+    run.accumulate = 2;
+    run.clip_norm = 0.5f;
+    run.ema_decay = 0.95f;
+    check_resumed(&run, best_backend());
+    run.precision = run.moments = GB_BF16;
+    run.reversible = true;
+    check_resumed(&run, best_backend());
+}
+
+// Every task's first model, whose first step sees the same examples in any shards: its loss is that
+// of one shard, then the orders of sums differ. Vessels' running moments move with all shards.
+GB_FIXTURE_TEST(test_every_task_trains_in_shards) {
+    enum { ALL_TAKE = 32, STEPS_TAKEN = 4 };
+    for (const struct gb_task *const *task = gb_tasks(); *task; task++) {
+        struct gb_dataset sets[GB_SPLITS];
+        struct gb_run_config run;
+        double bits[2][STEPS_TAKEN];
+        const struct gb_source source = {.size = ALL_TAKE, .threads = 2};
+        const struct gb_dataset *set = &sets[GB_SPLIT_TRAIN];
+        assert_ok((*task)->load(&source, sets));
+        assert_ok(gb_run_config_default(*task, (*task)->models, ALL_TAKE, &set->shape, &run));
+        gb_make_small((*task)->models, &run.config);
+        run.batch = 4;
+        for (int sharded = 0; sharded < 2; sharded++) {
+            struct gb_trainer trainer;
+            run.shards = sharded ? 4 : 1;
+            start_on(&trainer, &run, best_backend(), 2, set);
+            train(&trainer, STEPS_TAKEN, bits[sharded]);
+            gb_trainer_free(&trainer);
+        }
+        for (int i = 0; i < STEPS_TAKEN; i++)
+            if (!(fabs(bits[1][i] - bits[0][i]) <= 1e-4 * fabs(bits[0][i])))
+                fail_msg("%s, step %d: %.9g in shards, %.9g in one", (*task)->name, i, bits[1][i],
+                         bits[0][i]);
+        free_splits(sets);
+    }
+}
+
+GB_FIXTURE_TEST(test_shards_divide_the_batch) {
+    const char *path = gb_fixture_path("checkpoint");
+    struct gb_run_config run = tiny_run(4), read;
+    struct gb_run_origin origin;
+    struct gb_trainer trainer;
+    json_t *metadata = NULL;
+    assert_ok(gb_run_check_shards(6, 3));
+    assert_error(gb_run_check_shards(6, 4), GB_BAD_INPUT, "4 does not divide the batch of 6");
+    run.shards = 2;
+    start(&trainer, &run, best_backend(), 1);
+    assert_ok(gb_trainer_save(&trainer, path, "synthetic"));
+    assert_ok(gb_checkpoint_metadata(path, &metadata));
+    assert_int_equal(json_object_set_new(metadata, "shards", json_string("3")), 0);
+    assert_ok(gb_checkpoint_save(path, gb_trainer_params(&trainer), metadata));
+    assert_error(gb_run_config_read(path, &read, &origin), GB_BAD_INPUT,
+                 "its batch of 4 is not a multiple of its 3 shards");
+    // As written before there were shards.
+    assert_int_equal(json_object_del(metadata, "shards"), 0);
+    assert_ok(gb_checkpoint_save(path, gb_trainer_params(&trainer), metadata));
+    assert_ok(gb_run_config_read(path, &read, &origin));
+    assert_int_equal(read.shards, 1);
+    json_decref(metadata);
+    gb_trainer_free(&trainer);
+}
+
 // A checkpoint that does not tell its precision is of fp32.
 GB_FIXTURE_TEST(test_checkpoints_record_their_precision) {
     const char *path = gb_fixture_path("checkpoint");
@@ -625,7 +697,7 @@ GB_TEST(test_slow_examples_are_filled_once) {
     const struct gb_run_config run = tiny_run(1);
     struct gb_loader *loader;
     const struct gb_batch *taken;
-    assert_ok(gb_loader_create(&run, best_backend(), &slow, &loader));
+    assert_ok(gb_loader_create(&run, best_backend(), &slow, 0, 1, &loader));
     for (int step = 0; step < TAKEN; step++)
         assert_ok(gb_loader_take(loader, step, &taken));
     gb_loader_free(loader);
@@ -640,7 +712,7 @@ GB_TEST(test_the_next_step_is_made_ahead) {
     const struct timespec pause = {.tv_nsec = 1000000};
     struct gb_loader *loader;
     const struct gb_batch *taken;
-    assert_ok(gb_loader_create(&run, best_backend(), &counted, &loader));
+    assert_ok(gb_loader_create(&run, best_backend(), &counted, 0, 1, &loader));
     assert_ok(gb_loader_take(loader, 0, &taken));
     for (int i = 0; i < MOST_MILLISECONDS && fills < 2 * BATCH; i++)
         nanosleep(&pause, NULL);

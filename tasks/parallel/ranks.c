@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+#include "tasks/parallel/ranks.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tasks/parallel/cpus.h"
+
+static const char what[] = "cannot join the MPI job";
+
+// What a rank says when all agree.
+struct opinion {
+    int status;
+    unsigned flags;
+};
+// What ranks on one host divide among them.
+struct seat {
+    char host[GB_HOST_NAME], cpus[GB_CPU_LIST];
+};
+
+// What gb_ranks_begin sets, once.
+static struct {
+    struct gb_ranks ranks;
+    const struct gb_transport *transport; // NULL: a process by itself
+    struct gb_transport_info info;
+    struct seat *seats;
+    const char **hosts;
+    size_t *offsets; // of what is gathered here
+    struct opinion *opinions;
+    char (*messages)[GB_MESSAGE];
+} job = {.ranks = {.count = 1, .library = ""}};
+
+const struct gb_ranks *gb_ranks(void) {
+    return &job.ranks;
+}
+
+json_t *gb_ranks_json(void) {
+    json_t *hosts = json_array();
+    for (int r = 0; job.hosts && r < job.ranks.count; r++)
+        gb_json_append(&hosts, json_string(job.hosts[r]));
+    return json_pack("{s:i, s:o, s:s}", "ranks", job.ranks.count, "hosts", hosts, "library",
+                     job.ranks.library);
+}
+
+// ---- The launcher ----
+
+// What Open MPI's and MPICH's launchers and Slurm tell the processes that they start.
+static const struct {
+    const char *rank, *count;
+} launchers[] = {{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
+                 {"PMI_RANK", "PMI_SIZE"},
+                 {"PMIX_RANK", "SLURM_STEP_NUM_TASKS"}};
+enum { LAUNCHERS = sizeof launchers / sizeof *launchers };
+
+// Whether there is one; then what it says of the number of processes.
+static bool is_launched(int *rank, int *count) {
+    for (int i = 0; i < LAUNCHERS; i++) {
+        const char *own = getenv(launchers[i].rank), *all = getenv(launchers[i].count);
+        if (own) {
+            *rank = atoi(own);
+            *count = all ? atoi(all) : 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+// The module in a directory relative to the program's; NULL: it does not load.
+static const struct gb_transport *load_from(const char *relative) {
+    char program[PATH_MAX], path[PATH_MAX + 256];
+    const ssize_t length = readlink("/proc/self/exe", program, sizeof program);
+    int directory = (int)length;
+    while (directory > 0 && program[directory - 1] != '/')
+        directory--;
+    snprintf(path, sizeof path, "%.*s%s" GB_MPI_MODULE, directory > 0 ? directory : 0, program,
+             relative);
+    // Open MPI's own modules expect its symbols to be global.
+    void *module = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+    return module ? dlsym(module, GB_TRANSPORT_SYMBOL) : NULL;
+}
+
+static enum gb_status load(const struct gb_transport **transport) {
+    *transport = load_from("");
+    if (*transport)
+        return GB_OK;
+    const char *why = dlerror();
+    char kept[1024];
+    snprintf(kept, sizeof kept, "%s", why ? why : "it is empty");
+    *transport = load_from(GB_LIBRARIES "/");
+    return *transport ? GB_OK
+                      : gb_fail(GB_UNSUPPORTED, what, GB_MPI_MODULE,
+                                "%s; it is built with GB_MPI=ON where CMake finds MPI", kept);
+}
+
+// Gathers `bytes` of every rank.
+static bool gather(void *data, size_t bytes, double seconds) {
+    for (int r = 0; r <= job.ranks.count; r++)
+        job.offsets[r] = (size_t)r * bytes;
+    return job.transport->all_gather(data, job.offsets, seconds);
+}
+
+static enum gb_status reserve(void) {
+    const size_t count = (size_t)job.ranks.count;
+    job.seats = calloc(count, sizeof *job.seats);
+    job.hosts = calloc(count, sizeof *job.hosts);
+    job.offsets = calloc(count + 1, sizeof *job.offsets);
+    job.opinions = calloc(count, sizeof *job.opinions);
+    job.messages = calloc(count, sizeof *job.messages);
+    return job.seats && job.hosts && job.offsets && job.opinions && job.messages
+               ? GB_OK
+               : gb_no_memory(what, job.info.host);
+}
+
+// Names all hosts; ranks of one host that may use the same CPUs divide them.
+static enum gb_status take_seats(void) {
+    struct seat *own = &job.seats[job.ranks.rank];
+    int before = 0, sharers = 0;
+    memcpy(own->host, job.info.host, sizeof own->host);
+    GB_TRY(gb_allowed_cpus(own->cpus));
+    gather(job.seats, sizeof *own, 0);
+    for (int r = 0; r < job.ranks.count; r++) {
+        const struct seat *seat = &job.seats[r];
+        const bool same = strcmp(seat->host, own->host) == 0 && strcmp(seat->cpus, own->cpus) == 0;
+        job.hosts[r] = seat->host;
+        before += same && r < job.ranks.rank;
+        sharers += same;
+    }
+    job.ranks.hosts = job.hosts;
+    return gb_divide_cpus(before, sharers);
+}
+
+enum gb_status gb_ranks_begin(void) {
+    int rank, count;
+    if (!is_launched(&rank, &count))
+        return GB_OK;
+    GB_TRY(load(&job.transport));
+    const char *failure = job.transport->begin(&job.info);
+    if (failure) {
+        job.transport = NULL;
+        return gb_fail(GB_UNSUPPORTED, what, GB_MPI_MODULE, "%s", failure);
+    }
+    if (count > 1 && job.info.count == 1)
+        return gb_fail(GB_UNSUPPORTED, what, job.info.library,
+                       "the launcher of %d processes belongs to another MPI", count);
+    job.ranks = (struct gb_ranks){
+        .rank = job.info.rank, .count = job.info.count, .library = job.info.library};
+    if (!gb_ranks_lead() && !freopen("/dev/null", "w", stdout))
+        return gb_fail(GB_IO_ERROR, what, "/dev/null", "cannot open it");
+    GB_TRY(reserve());
+    return take_seats();
+}
+
+enum gb_status gb_ranks_refuse(const char *command) {
+    int rank, count;
+    if (!is_launched(&rank, &count) || count <= 1)
+        return GB_OK;
+    GB_TRY(gb_ranks_begin()); // for one line, not one per process
+    return gb_fail(GB_BAD_INPUT, "cannot run under MPI", command,
+                   "it is for one process, not %d; train, eval, sample and info share work", count);
+}
+
+// ---- Agreement ----
+
+// The failure that all ranks report; false: not within this time.
+static bool report_failure(enum gb_status own, double seconds, enum gb_status *status) {
+    char text[GB_MESSAGE];
+    int failures = 0, first = 0;
+    for (int r = job.ranks.count - 1; r >= 0; r--)
+        if (job.opinions[r].status != GB_OK) {
+            first = r;
+            failures++;
+        }
+    if (failures == 0)
+        return true;
+    snprintf(job.messages[job.ranks.rank], GB_MESSAGE, "%s",
+             own == GB_OK ? "" : gb_error_message());
+    if (!gather(job.messages, GB_MESSAGE, seconds))
+        return false;
+    const int named = failures == job.ranks.count
+                          ? 0
+                          : snprintf(text, sizeof text, "rank %d on %s: ", first, job.hosts[first]);
+    snprintf(text + named, sizeof text - (size_t)named, "%.*s", (int)sizeof text - named - 1,
+             job.messages[first]);
+    *status = gb_fail_again((enum gb_status)job.opinions[first].status, text);
+    return true;
+}
+
+// false: not within this time.
+static bool exchange_opinions(enum gb_status *status, unsigned *flags, double seconds) {
+    const enum gb_status own = *status;
+    job.opinions[job.ranks.rank] = (struct opinion){(int)own, *flags};
+    if (!gather(job.opinions, sizeof *job.opinions, seconds))
+        return false;
+    for (int r = 0; r < job.ranks.count; r++)
+        *flags |= job.opinions[r].flags;
+    return report_failure(own, seconds, status);
+}
+
+enum gb_status gb_ranks_agree(enum gb_status status, unsigned *flags) {
+    unsigned none = 0;
+    if (job.ranks.count > 1)
+        exchange_opinions(&status, flags ? flags : &none, 0);
+    return status;
+}
+
+enum gb_status gb_ranks_end(enum gb_status status) {
+    static const double patience = 10;
+    if (!job.transport)
+        return status;
+    if (job.ranks.count > 1) {
+        // A rank that fails alone finds the others in the middle of something.
+        unsigned none = 0;
+        if (!job.messages || !exchange_opinions(&status, &none, status == GB_OK ? 0 : patience)) {
+            fflush(stdout);
+            fprintf(stderr, "glowbench: rank %d on %s: %s\n", job.ranks.rank, job.info.host,
+                    gb_error_message());
+            job.transport->abort(gb_exit_code(status));
+        }
+    }
+    return status;
+}
+
+void gb_ranks_leave(void) {
+    if (job.transport)
+        job.transport->end();
+}
+
+void gb_ranks_exchange(const struct gb_message *messages, int count) {
+    if (job.ranks.count > 1)
+        job.transport->exchange(messages, count);
+}
+
+void gb_ranks_all_gather(void *data, const size_t *offsets) {
+    if (job.ranks.count > 1)
+        job.transport->all_gather(data, offsets, 0);
+}

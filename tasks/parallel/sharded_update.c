@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#include "tasks/parallel/sharded_update.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+// ---- Who computes and owns what ----
+
+static struct gb_range slices_of(int rank) {
+    return gb_partition(GB_SHARD_SLICES, rank, gb_ranks()->count);
+}
+
+static size_t size_of(struct gb_range part) {
+    return part.end - part.begin;
+}
+
+// The nodes of a rank's shards.
+static int nodes_of(const struct gb_shards *shards, int rank, struct gb_shard_node *nodes) {
+    const int own = shards->count / gb_ranks()->count;
+    return gb_shards_nodes(rank * own, own, nodes);
+}
+
+static enum gb_status reserve(struct gb_sharded_update *u, const struct gb_params *params) {
+    const size_t ranks = (size_t)gb_ranks()->count;
+    struct gb_shard_node nodes[GB_SHARD_NODES];
+    int foreign = 0, own = 0;
+    for (int r = 0; r < gb_ranks()->count; r++) {
+        const int count = nodes_of(&u->shards, r, nodes);
+        u->node_count += count;
+        if (r == gb_ranks()->rank)
+            own = count;
+        else
+            foreign += count;
+    }
+    u->parts = calloc(ranks, sizeof *u->parts);
+    u->nodes = calloc((size_t)u->node_count + GB_SHARD_NODES, sizeof *u->nodes);
+    u->messages = calloc((size_t)foreign + (size_t)own * ranks + 2 * ranks, sizeof *u->messages);
+    u->offsets = calloc(ranks + 1, sizeof *u->offsets);
+    if (!u->parts || !u->nodes || !u->messages || !u->offsets)
+        return gb_no_memory("cannot share a step", "ranks");
+    for (int r = 0; r < gb_ranks()->count; r++) {
+        const struct gb_range slices = slices_of(r);
+        u->parts[r] = gb_shards_part(params, (int)slices.begin, (int)slices.end);
+    }
+    const struct gb_range all = {0, params->size};
+    if (ranks > 1 && gb_params_pack(params, all, GB_PARAMS_REST, NULL) > 0 &&
+        !(u->packed = malloc(gb_params_pack(params, all, GB_PARAMS_USED, NULL))))
+        return gb_no_memory("cannot share a step", "ranks");
+    const size_t part = size_of(u->parts[gb_ranks()->rank]);
+    return foreign ? gb_block_reserve((size_t)foreign * part, "sums of other ranks", &u->received)
+                   : GB_OK;
+}
+
+enum gb_status gb_sharded_create(struct gb_sharded_update *u, struct gb_params *params, int count) {
+    *u = (struct gb_sharded_update){0};
+    enum gb_status status = gb_shards_create(&u->shards, params, count, gb_first_shard(count),
+                                             count / gb_ranks()->count);
+    if (status == GB_OK)
+        status = reserve(u, params);
+    if (status != GB_OK)
+        gb_sharded_free(u);
+    return status;
+}
+
+void gb_sharded_free(struct gb_sharded_update *u) {
+    gb_shards_free(&u->shards);
+    free(u->parts);
+    free(u->nodes);
+    free(u->received);
+    free(u->messages);
+    free(u->offsets);
+    free(u->packed);
+    *u = (struct gb_sharded_update){0};
+}
+
+// ---- The update ----
+
+// Sends every other rank the sums of its part and receives those of the own; all nodes, in order,
+// then have theirs.
+static void exchange_sums(struct gb_sharded_update *u) {
+    const struct gb_shards *shards = &u->shards;
+    const struct gb_ranks *ranks = gb_ranks();
+    const struct gb_range own = u->parts[ranks->rank];
+    float *received = u->received;
+    int messages = 0;
+    struct gb_shard_node *node = u->nodes;
+    for (int r = 0; r < ranks->count; r++) {
+        const int count = nodes_of(shards, r, node);
+        for (int i = 0; i < count; i++, node++) {
+            if (r == ranks->rank) {
+                node->sum = shards->nodes[i].sum + own.begin;
+                continue;
+            }
+            node->sum = received;
+            received += size_of(own);
+            u->messages[messages++] =
+                (struct gb_message){r, false, node->sum, size_of(own) * sizeof(float)};
+        }
+        for (int i = 0; r != ranks->rank && i < shards->node_count; i++)
+            u->messages[messages++] =
+                (struct gb_message){r, true, shards->nodes[i].sum + u->parts[r].begin,
+                                    size_of(u->parts[r]) * sizeof(float)};
+    }
+    gb_ranks_exchange(u->messages, messages);
+}
+
+// The norm of the whole gradient, of which the own part is here.
+static double norm_of(struct gb_sharded_update *u, int threads, const float *gradient) {
+    const struct gb_ranks *ranks = gb_ranks();
+    const struct gb_range own = slices_of(ranks->rank);
+    double squares[GB_SHARD_SLICES];
+    gb_shards_squares(u->shards.params, threads, (int)own.begin, (int)own.end, gradient, squares);
+    for (int r = 0; r < ranks->count; r++)
+        u->offsets[r + 1] = slices_of(r).end * sizeof *squares;
+    gb_ranks_all_gather(squares, u->offsets);
+    return gb_shards_norm(squares);
+}
+
+// Floats are gathered where they are.
+static void gather_values(struct gb_sharded_update *u, enum gb_params_half half) {
+    struct gb_params *params = u->shards.params;
+    const struct gb_ranks *ranks = gb_ranks();
+    for (int r = 0; r < ranks->count; r++)
+        u->offsets[r + 1] = u->packed
+                                ? u->offsets[r] + gb_params_pack(params, u->parts[r], half, NULL)
+                                : u->parts[r].end * sizeof(float);
+    if (u->packed)
+        gb_params_pack(params, u->parts[ranks->rank], half, u->packed + u->offsets[ranks->rank]);
+    gb_ranks_all_gather(u->packed ? (void *)u->packed : params->value, u->offsets);
+    for (int r = 0; u->packed && r < ranks->count; r++)
+        if (r != ranks->rank)
+            gb_params_unpack(params, u->parts[r], half, u->packed + u->offsets[r]);
+}
+
+void gb_sharded_apply(struct gb_sharded_update *u, int threads, const struct gb_adam *adam,
+                      float max_norm, double *norm) {
+    struct gb_params *params = u->shards.params;
+    const struct gb_range own = u->parts[gb_ranks()->rank];
+    exchange_sums(u);
+    float *gradient = gb_shards_join(params, threads, size_of(own), u->nodes, u->node_count);
+    gb_shards_move_statistics(params, own, gradient);
+    *norm = norm_of(u, threads, gradient);
+    if (!isfinite(*norm))
+        return;
+    if (max_norm > 0)
+        gb_params_scale_to_norm(params, threads, max_norm, *norm, size_of(own), gradient);
+    gb_params_apply_part(params, threads, adam, own, gradient);
+    gather_values(u, GB_PARAMS_USED);
+}
+
+// ---- What only owners have ----
+
+void gb_sharded_gather_weights(struct gb_sharded_update *u) {
+    if (u->packed)
+        gather_values(u, GB_PARAMS_REST);
+}
+
+void gb_sharded_gather_moments(struct gb_sharded_update *u) {
+    const struct gb_params *params = u->shards.params;
+    if (gb_ranks()->count == 1)
+        return;
+    const size_t bytes = gb_type_bytes(params->moments);
+    float *const blocks[] = {params->moment1, params->moment2};
+    int messages = 0;
+    for (int r = 1; r < gb_ranks()->count; r++)
+        for (int b = 0; b < 2; b++)
+            if (gb_ranks_lead() || r == gb_ranks()->rank)
+                u->messages[messages++] = (struct gb_message){
+                    gb_ranks_lead() ? r : 0, !gb_ranks_lead(),
+                    (char *)blocks[b] + u->parts[r].begin * bytes, size_of(u->parts[r]) * bytes};
+    gb_ranks_exchange(u->messages, messages);
+}
+
+void gb_sharded_drop_moments(struct gb_sharded_update *u) {
+    const struct gb_params *params = u->shards.params;
+    if (gb_ranks()->count == 1)
+        return;
+    const size_t bytes = gb_type_bytes(params->moments);
+    for (int r = 0; r < gb_ranks()->count; r++) {
+        if (r == gb_ranks()->rank)
+            continue;
+        gb_block_drop((char *)params->moment1 + u->parts[r].begin * bytes,
+                      size_of(u->parts[r]) * bytes);
+        gb_block_drop((char *)params->moment2 + u->parts[r].begin * bytes,
+                      size_of(u->parts[r]) * bytes);
+    }
+}
