@@ -367,6 +367,47 @@ static enum gb_status time_group(struct run *run, struct group *group) {
     return status;
 }
 
+// Whether rows of this launch on so many threads have no control's: a process that was killed
+// leaves its rows without.
+static bool lacks_control(const struct run *run, int threads) {
+    const struct gb_rows *rows = &run->journal->rows;
+    bool timed = false;
+    for (int i = 0; i < run->control_count; i++)
+        if (run->controls[i].threads == threads)
+            return false;
+    for (size_t i = 0; i < rows->count; i++)
+        if (rows->list[i].threads == threads && rows->list[i].launch == run->sweep->launch) {
+            if (gb_row_is_control(&rows->list[i]))
+                return false;
+            timed = timed || !rows->list[i].error;
+        }
+    return timed;
+}
+
+static enum gb_status time_control(struct run *run, int threads) {
+    struct group group = {0};
+    const struct gb_benchmark control = gb_control_benchmark(threads);
+    GB_TRY(pin(run, threads));
+    run->problem = control.problem;
+    enum gb_status status = add_row(&group, &control, GB_CACHE_WARM);
+    if (status == GB_OK) {
+        run->cost_all += run->cost_group = cost_of_group(run, &group, false);
+        status = time_rows(run, &group);
+        run->cost_done += run->cost_group;
+        gb_row_free(&group.rows->row);
+    }
+    free(group.rows);
+    return status == GB_INTERRUPTED ? interrupted(run) : status;
+}
+
+static enum gb_status time_missing_controls(struct run *run) {
+    const struct gb_sweep *sweep = run->sweep;
+    for (int i = 0; i < sweep->count; i++)
+        if (is_first(sweep, i, on_same_threads) && lacks_control(run, sweep->list[i].threads))
+            GB_TRY(time_control(run, sweep->list[i].threads));
+    return GB_OK;
+}
+
 // ---- The sweep ----
 
 // GB_CHECK_FAILED if a row of this launch has an error.
@@ -408,6 +449,8 @@ enum gb_status gb_sweep_run(const struct gb_sweep *sweep, struct gb_journal *jou
     fflush(stdout);
     if (status == GB_OK)
         status = visit_groups(&run, time_group);
+    if (status == GB_OK)
+        status = time_missing_controls(&run);
     const bool keep = status == GB_OK || status == GB_INTERRUPTED;
     for (int i = 0; i < run.control_count && keep; i++) {
         const enum gb_status kept = keep_row(&run, &run.controls[i]);

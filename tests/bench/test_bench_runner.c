@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "bench/runner/flush.h"
 #include "bench/runner/runner.h"
@@ -273,6 +274,27 @@ SWEEP_TEST(a_resumed_sweep_times_only_what_is_missing) {
     assert_ok(gb_sweep_run(&next, &journal));
     assert_int_equal(journal.rows.count, 6);
     assert_int_equal(journal.rows.list[5].launch, 1);
+}
+
+// As a process leaves it that was killed before it wrote the control's row.
+SWEEP_TEST(a_resumed_sweep_times_a_missing_control) {
+    const char *path = gb_fixture_path("rows");
+    const struct gb_benchmark list[] = {benchmark_of(&a, "fake/forward/1", &backend_a)};
+    reopen_journal(path, false);
+    assert_ok(sweep(list, 1));
+    assert_int_equal(journal.rows.count, 2);
+    char *bytes;
+    size_t size;
+    assert_ok(gb_file_read("cannot read", path, &bytes, &size));
+    assert_int_equal(truncate(path, strchr(bytes, '\n') + 1 - bytes), 0);
+    free(bytes);
+    reopen_journal(path, true);
+    assert_int_equal(journal.rows.count, 1);
+    a.runs = 0;
+    assert_ok(sweep(list, 1));
+    assert_int_equal(a.runs, 0);
+    assert_int_equal(journal.rows.count, 2);
+    assert_int_equal(find("control/run/mix", "none")->repetitions, REPETITIONS);
 }
 
 SWEEP_TEST(an_interrupted_sweep_keeps_finished_groups) {
