@@ -2,7 +2,8 @@
 // Variables that reach into libraries and must not: Google Benchmark takes its options from
 // BENCHMARK_OUT, BENCHMARK_FILTER and others when it is loaded, which would end `bench` or change
 // what it does; with POSIXLY_CORRECT popt takes no option after the first operand; hwloc describes
-// another machine, oneDNN multiplies in another precision, libjpeg has less memory. They are
+// another machine, oneDNN multiplies in another precision, libxsmm
+// generates other code, libjpeg has less memory. They are
 // removed by a function that runs before any library's.
 //
 // GCC's OpenMP reads its variables when it is loaded, and prints lines about those that it ignores.
@@ -20,6 +21,7 @@ static const char *const removed[] = {"BENCHMARK_",
                                       "HWLOC_",
                                       "DNNL_DEFAULT_FPMATH_MODE=",
                                       "ONEDNN_DEFAULT_FPMATH_MODE=",
+                                      "LIBXSMM_",
                                       "JPEGMEM="};
 static const char *const openmp[] = {"OMP_", "GOMP_"};
 enum { REMOVED = sizeof removed / sizeof *removed, OPENMP = sizeof openmp / sizeof *openmp };

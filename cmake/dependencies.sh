@@ -47,6 +47,7 @@ need libpopt-dev pkg-config --exists popt
 need libhwloc-dev pkg-config --exists hwloc
 need libdnnl-dev includes oneapi/dnnl/dnnl.h
 need gnuplot-nox command -v gnuplot
+[ "$(uname -m)" != x86_64 ] || need libxsmm-dev includes libxsmm_dnn_convolution.h
 need libopenblas-openmp-dev sh -c 'ls /usr/lib/*/openblas-openmp/libopenblas.so'
 for part; do
     case $part in

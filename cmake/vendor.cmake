@@ -17,3 +17,10 @@ function(gb_vendor_library prefix library)
         target_link_options(gb_kernels INTERFACE $<BUILD_INTERFACE:LINKER:-rpath,${directory}>)
     endif()
 endfunction()
+
+# The same for a shared library that this build makes.
+function(gb_vendor_target prefix target)
+    target_compile_definitions(gb_kernels PRIVATE ${prefix}_FILE="$<TARGET_FILE_NAME:${target}>"
+                                                  ${prefix}_PATH="$<TARGET_FILE:${target}>")
+    add_dependencies(gb_kernels ${target})
+endfunction()

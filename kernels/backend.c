@@ -14,6 +14,9 @@
 #if defined(GB_BLAS)
 #include "kernels/blas/blas.h"
 #endif
+#if defined(GB_LIBXSMM)
+#include "kernels/libxsmm/libxsmm.h"
+#endif
 
 #define LIST(isa) &gb_backend__##isa,
 static const struct gb_backend *const native[] = {GB_ISAS(LIST)};
@@ -27,6 +30,9 @@ static void (*const overlays[])(struct gb_backend *table) = {
 #endif
 #if defined(GB_BLAS)
     gb_blas_overlay,
+#endif
+#if defined(GB_LIBXSMM)
+    gb_libxsmm_overlay,
 #endif
     NULL,
 };

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/vendor.h"
 
+#include <assert.h>
 #include <dlfcn.h>
 #include <sys/mman.h>
 
+#include "base/clock.h"
+#include "kernels/natives.h"
 #include "kernels/openmp_check.h"
 #include "kernels/parallel.h"
 
@@ -23,6 +26,8 @@ enum gb_status gb_vendor_load(const struct gb_vendor_library *library) {
             return gb_fail(GB_UNSUPPORTED, loading, library->title, "%s has no function '%s'",
                            library->file, library->functions[i].name);
     }
+    if (library->on_callers_threads)
+        return GB_OK;
     GB_TRY(gb_openmp_check());
     gb_parallel_use_openmp();
     return GB_OK;
@@ -35,4 +40,23 @@ enum gb_status gb_vendor_room(const char *title, size_t bytes) {
                        bytes >> 20);
     munmap(room, bytes);
     return GB_OK;
+}
+
+const struct gb_vendor_fallback *gb_vendor_fallback_of(const struct gb_backend *backend) {
+#define OVER(isa) {&gb_backend__##isa, gb_epilogue_rows__##isa},
+    static const struct gb_vendor_fallback fallbacks[] = {GB_ISAS(OVER)};
+#undef OVER
+    const struct gb_vendor_fallback *fallback = fallbacks;
+    for (; fallback->backend != backend->fallback; fallback++)
+        assert(fallback + 1 < fallbacks + sizeof fallbacks / sizeof *fallbacks); // it is listed
+    return fallback;
+}
+
+double gb_vendor_reorder_start(const struct gb_exec *exec) {
+    return exec->reorder_seconds ? gb_seconds() : 0;
+}
+
+void gb_vendor_reorder_end(const struct gb_exec *exec, double start) {
+    if (exec->reorder_seconds)
+        *exec->reorder_seconds += gb_seconds() - start;
 }

@@ -5,9 +5,11 @@
 #ifndef GB_VENDOR_H
 #define GB_VENDOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/status.h"
+#include "kernels/epilogue/rows.h"
 
 struct gb_vendor_function {
     const char *name;
@@ -20,6 +22,7 @@ struct gb_vendor_library {
     const char *path;  // where the build found it, for programs that have no search path for it
     const struct gb_vendor_function *functions;
     int count;
+    bool on_callers_threads; // otherwise it runs on OpenMP's, as gb_parallel does from then on
 };
 
 // GB_UNSUPPORTED, naming the library and the reason, if it or one of its functions is missing, or
@@ -29,5 +32,29 @@ enum gb_status gb_vendor_load(const struct gb_vendor_library *library);
 // GB_OUT_OF_MEMORY, naming the library, unless this much address space is free (ulimit -v): for
 // libraries that do not return where they cannot get it.
 enum gb_status gb_vendor_room(const char *title, size_t bytes);
+
+// ---- What vendor backends share ----
+
+struct gb_backend;
+
+// The native table whose add, adam and epilogue_backward a vendor backend calls, and the forward
+// epilogue of its instruction set.
+struct gb_vendor_fallback {
+    const struct gb_backend *backend;
+    gb_epilogue_rows_fn *epilogue;
+};
+const struct gb_vendor_fallback *gb_vendor_fallback_of(const struct gb_backend *backend);
+
+// True if a view's elements are contiguous. Strides over a single row, column or image are
+// irrelevant.
+static inline bool gb_vendor_is_dense(const struct gb_tensor *t) {
+    const ptrdiff_t row = (ptrdiff_t)t->w * t->c;
+    return (t->w == 1 || t->pixel == t->c) && (t->h == 1 || t->row == row) &&
+           (t->n == 1 || t->image == t->h * row);
+}
+
+// Around what only reorders operands: adds its seconds to exec->reorder_seconds, if that is wanted.
+double gb_vendor_reorder_start(const struct gb_exec *exec);
+void gb_vendor_reorder_end(const struct gb_exec *exec, double start);
 
 #endif

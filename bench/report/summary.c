@@ -253,12 +253,9 @@ static enum gb_status make_summary(const struct gb_row *const *rows, int count,
 static const struct {
     const char *backend;
     unsigned colour;
-} known_colours[] = {{"avx512", 0x0072b2},
-                     {"avx2", 0x56b4e9},
-                     {"onednn", 0xd55e00},
-                     {"blas", 0x009e73},
-                     {"scalar", 0x808080}};
-static const unsigned spare_colours[] = {0xe69f00, 0xcc79a7, 0xf0e442};
+} known_colours[] = {{"avx512", 0x0072b2}, {"avx2", 0x56b4e9},    {"onednn", 0xd55e00},
+                     {"blas", 0x009e73},   {"libxsmm", 0xcc79a7}, {"scalar", 0x808080}};
+static const unsigned spare_colours[] = {0xe69f00, 0xf0e442, 0x000000};
 enum { SPARE = sizeof spare_colours / sizeof *spare_colours };
 
 // A second version of a library takes a spare colour.

@@ -15,8 +15,6 @@
 
 #include "kernels/blas/layers.h"
 #include "kernels/blas/product.h"
-#include "kernels/natives.h"
-#include "kernels/vendor.h"
 
 #if defined(GB_BLAS_IS_OPENBLAS)
 #define TITLE "OpenBLAS"
@@ -74,20 +72,10 @@ void gb_blas_parallel(int threads, gb_parallel_body body, void *argument) {
     omp_set_num_threads(before);
 }
 
-void gb_blas_update(const struct gb_blas_fallback *fallback, const struct gb_adam_target *target,
+void gb_blas_update(const struct gb_vendor_fallback *fallback, const struct gb_adam_target *target,
                     size_t first, size_t count, const float *gradient) {
     const struct gb_exec alone = {.threads = 1};
     fallback->backend->adam(&alone, target, first, count, gradient);
-}
-
-const struct gb_blas_fallback *gb_blas_fallback_of(const struct gb_backend *backend) {
-#define OVER(isa) {&gb_backend__##isa, gb_blas_epilogue__##isa},
-    static const struct gb_blas_fallback fallbacks[] = {GB_ISAS(OVER)};
-#undef OVER
-    const struct gb_blas_fallback *fallback = fallbacks;
-    for (; fallback->backend != backend->fallback; fallback++)
-        assert(fallback + 1 < fallbacks + sizeof fallbacks / sizeof *fallbacks); // it is listed
-    return fallback;
 }
 
 // ---- Loading ----
@@ -96,8 +84,8 @@ static enum gb_status load(void) {
 #define ENTRY(name, function) {#function, (void **)&functions.name},
     static const struct gb_vendor_function list[] = {FUNCTIONS(ENTRY)};
 #undef ENTRY
-    static const struct gb_vendor_library library = {TITLE, GB_BLAS_FILE, GB_BLAS_PATH, list,
-                                                     sizeof list / sizeof *list};
+    static const struct gb_vendor_library library = {
+        TITLE, GB_BLAS_FILE, GB_BLAS_PATH, list, sizeof list / sizeof *list, false};
     GB_TRY(gb_vendor_load(&library));
 #if defined(GB_BLAS_IS_OPENBLAS)
     if (functions.get_parallel() != OPENBLAS_OPENMP)

@@ -67,7 +67,7 @@ enum gb_status gb_blas_conv_plan(const struct gb_backend *backend,
         .weight_floats = gathered_row(problem) * (size_t)problem->k,
         .shared_bytes = gb_epilogue_scratch_bytes(&x), // the fallback's, after the data gradient
         .thread_bytes = (scratch.gathered + scratch.outputs + scratch.piece) * sizeof(float),
-        .backend_data = (void *)gb_blas_fallback_of(backend), // only read
+        .backend_data = (void *)gb_vendor_fallback_of(backend), // only read
     };
     const size_t work = gb_conv_work(problem);
     plan->forward = (struct gb_conv_choice){.name = gb_conv_algorithm_names[GB_CONV_IM2COL],
@@ -107,7 +107,7 @@ struct thread_scratch {
     float *gathered, *outputs, *piece;
 };
 
-static const struct gb_blas_fallback *fallback_of(const struct gb_conv_plan *plan) {
+static const struct gb_vendor_fallback *fallback_of(const struct gb_conv_plan *plan) {
     return plan->backend_data;
 }
 

@@ -32,7 +32,7 @@ enum gb_status gb_blas_fc_plan(const struct gb_backend *backend,
         .weight_floats = (size_t)problem->k * gb_fc_inputs(problem),
         .thread_bytes = gb_round_up(piece_outputs(problem) * gb_fc_inputs(problem) * sizeof(float),
                                     GB_ALIGNMENT),
-        .backend_data = (void *)gb_blas_fallback_of(backend), // only read
+        .backend_data = (void *)gb_vendor_fallback_of(backend), // only read
     };
     return GB_OK;
 }
@@ -70,7 +70,7 @@ struct fc_run {
     const struct gb_adam_target *update;
 };
 
-static const struct gb_blas_fallback *fallback_of(const struct fc_run *run) {
+static const struct gb_vendor_fallback *fallback_of(const struct fc_run *run) {
     return run->plan->backend_data;
 }
 

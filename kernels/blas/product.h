@@ -5,15 +5,7 @@
 
 #include "base/minmax.h"
 #include "kernels/backend.h"
-#include "kernels/blas/epilogue.h"
-
-// What plan->backend_data points to: the native table whose add, adam and epilogue_backward the
-// layers call, and the forward epilogue of its instruction set.
-struct gb_blas_fallback {
-    const struct gb_backend *backend;
-    gb_blas_epilogue_fn *epilogue;
-};
-const struct gb_blas_fallback *gb_blas_fallback_of(const struct gb_backend *backend);
+#include "kernels/vendor.h"
 
 // c (rows x columns) = a b, or += a b; a is rows x depth, stored transposed where a_transposed, and
 // b depth x columns likewise. On the calling thread alone, inside gb_blas_parallel.
@@ -24,7 +16,7 @@ void gb_blas_multiply(int rows, int columns, int depth, struct gb_matrix a, bool
 void gb_blas_parallel(int threads, gb_parallel_body body, void *argument);
 
 // Applies Adam to `count` weights from `first` on, on the calling thread.
-void gb_blas_update(const struct gb_blas_fallback *fallback, const struct gb_adam_target *target,
+void gb_blas_update(const struct gb_vendor_fallback *fallback, const struct gb_adam_target *target,
                     size_t first, size_t count, const float *gradient);
 
 // Into how many pieces of at most `largest` items to divide `count`: a multiple of `size`, the

@@ -313,9 +313,9 @@ static dnnl_status_t product_make(const struct product_shape *shape, int threads
 
 static void reorder(const struct product *p, const struct gb_exec *exec, int call, const void *from,
                     void *to) {
-    double start = gb_onednn_reorder_start(exec);
+    double start = gb_vendor_reorder_start(exec);
     RUN(&p->executor, call, gb_scratch(exec, p->scratchpad_at), from, to);
-    gb_onednn_reorder_end(exec, start);
+    gb_vendor_reorder_end(exec, start);
 }
 
 static void product_forward(const struct product *p, const struct gb_exec *exec,

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
-
 dnnl_engine_t gb_onednn_engine;
 static dnnl_status_t engine_status;
 static pthread_once_t engine_once = PTHREAD_ONCE_INIT;
@@ -150,24 +148,6 @@ void gb_onednn_run(const struct executor *executor, int index, void *scratchpad,
 
 // ---- Reordering ----
 
-double gb_onednn_reorder_start(const struct gb_exec *exec) {
-    if (!exec->reorder_seconds)
-        return 0;
-    return gb_seconds();
-}
-
-void gb_onednn_reorder_end(const struct gb_exec *exec, double start) {
-    if (exec->reorder_seconds)
-        *exec->reorder_seconds += gb_onednn_reorder_start(exec) - start;
-}
-
-// Strides over a single row, column or image are irrelevant.
-static bool is_dense(const struct gb_tensor *t) {
-    const ptrdiff_t row = (ptrdiff_t)t->w * t->c;
-    return (t->w == 1 || t->pixel == t->c) && (t->h == 1 || t->row == row) &&
-           (t->n == 1 || t->image == t->h * row);
-}
-
 static void *pixel(const struct gb_tensor *t, int n, int i, int j) {
     return gb_advance(t, n * t->image + i * t->row + j * t->pixel);
 }
@@ -206,14 +186,14 @@ static void copy_rows(void *argument, int rank, int size) {
 static void copy_view(const struct gb_exec *exec, const struct gb_tensor *from,
                       const struct gb_tensor *to) {
     struct copy copy = {from, to};
-    double start = gb_onednn_reorder_start(exec);
+    double start = gb_vendor_reorder_start(exec);
     gb_parallel(gb_threads_for(exec, gb_elements(from)), copy_rows, &copy);
-    gb_onednn_reorder_end(exec, start);
+    gb_vendor_reorder_end(exec, start);
 }
 
 const void *gb_onednn_dense_input(const struct gb_exec *exec, const struct gb_tensor *view,
                                   enum gb_type type, void *room) {
-    if (is_dense(view) && view->type == type)
+    if (gb_vendor_is_dense(view) && view->type == type)
         return view->data;
     struct gb_tensor dense = gb_dense_of(type, room, view->n, view->h, view->w, view->c);
     copy_view(exec, view, &dense);
@@ -221,8 +201,8 @@ const void *gb_onednn_dense_input(const struct gb_exec *exec, const struct gb_te
 }
 
 struct gb_tensor gb_onednn_dense_output(const struct gb_tensor *view, void *room) {
-    return gb_dense_of(view->type, is_dense(view) ? view->data : room, view->n, view->h, view->w,
-                       view->c);
+    return gb_dense_of(view->type, gb_vendor_is_dense(view) ? view->data : room, view->n, view->h,
+                       view->w, view->c);
 }
 
 void gb_onednn_copy_out(const struct gb_exec *exec, const struct gb_tensor *made,

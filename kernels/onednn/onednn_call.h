@@ -7,6 +7,7 @@
 #include "base/minmax.h"
 #include "kernels/onednn/onednn_compat.h"
 #include "kernels/operation.h"
+#include "kernels/vendor.h"
 
 // Created by the first gb_onednn_make and never destroyed.
 extern dnnl_engine_t gb_onednn_engine;
@@ -68,9 +69,6 @@ void gb_onednn_run(const struct executor *executor, int call, void *scratchpad,
 enum gb_status gb_onednn_check(void);
 
 // ---- Reordering, timed separately ----
-
-double gb_onednn_reorder_start(const struct gb_exec *exec);
-void gb_onednn_reorder_end(const struct gb_exec *exec, double start);
 
 // The dense data of an input as elements of `type`: the view's own, or a copy in `room`, rounded or
 // widened where the view has other elements.

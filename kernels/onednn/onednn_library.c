@@ -23,7 +23,8 @@ static enum gb_status load(void) {
     static const struct gb_vendor_function functions[] = {GB_DNNL_FUNCTIONS(ENTRY)};
 #undef ENTRY
     static const struct gb_vendor_library library = {
-        "oneDNN", GB_ONEDNN_FILE, GB_ONEDNN_PATH, functions, sizeof functions / sizeof *functions};
+        "oneDNN", GB_ONEDNN_FILE, GB_ONEDNN_PATH, functions, sizeof functions / sizeof *functions,
+        false};
     GB_TRY(gb_vendor_load(&library));
     const dnnl_version_t *version = gb_dnnl.version();
     if (version->major != DNNL_VERSION_MAJOR)

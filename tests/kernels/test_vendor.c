@@ -10,14 +10,14 @@ static const struct gb_vendor_function functions[] = {{"cos", &address},
                                                       {"no_such_function", &address}};
 
 GB_TEST(a_missing_library_is_named) {
-    const struct gb_vendor_library missing = {"Missing", "libmissing.so.7",
-                                              "/nowhere/libmissing.so.7", functions, 1};
+    const struct gb_vendor_library missing = {
+        "Missing", "libmissing.so.7", "/nowhere/libmissing.so.7", functions, 1, false};
     assert_error(gb_vendor_load(&missing), GB_UNSUPPORTED, "cannot load library: Missing: ");
     assert_message("libmissing.so.7", "No such file");
 }
 
 GB_TEST(a_missing_function_is_named) {
-    struct gb_vendor_library library = {"libm", "libm.so.6", "libm.so.6", functions, 1};
+    struct gb_vendor_library library = {"libm", "libm.so.6", "libm.so.6", functions, 1, false};
     assert_ok(gb_vendor_load(&library));
     assert_non_null(address);
     library.count = 2;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "kernels/blas/epilogue.h"
 #include "kernels/epilogue/activation.h"
+#include "kernels/epilogue/rows.h"
 
 // `lanes` floats, a vector's worth or the rest of a row.
 GB_INLINE void finish(const float *u, int at, int lanes, const struct gb_conv_epilogue *epilogue,
@@ -23,7 +23,7 @@ GB_INLINE void finish_rows(size_t rows, int channels, struct gb_matrix u,
         }
 }
 
-void GB_NAME(gb_blas_epilogue)(size_t rows, int channels, struct gb_matrix u,
+void GB_NAME(gb_epilogue_rows)(size_t rows, int channels, struct gb_matrix u,
                                const struct gb_conv_epilogue *epilogue,
                                enum gb_activation activation, struct gb_matrix y) {
     switch (activation) {

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+// The fully connected layer. libxsmm blocks x and y by channels with the samples of a block
+// together: that is one image whose pixels are the samples, as its convolutions block it.
+#include <stdlib.h>
+
+#include "base/minmax.h"
+#include "kernels/backend.h"
+#include "kernels/bf16/units.h"
+#include "kernels/libxsmm/libxsmm_layer.h"
+
+// What plan->backend_data points to.
+struct fc_layer {
+    const struct gb_vendor_fallback *fallback;
+    bool is_native;           // the fallback runs the problem,
+    struct gb_fc_plan native; // with this plan
+    struct layer layer;
+    struct blocks x, y;
+    // Offsets in scratch, in bytes, after x in blocks: y in blocks; the weight gradient, for Adam;
+    // libxsmm's scratch.
+    size_t y_at, gradient_at, layer_at;
+};
+
+// ---- libxsmm's functions ----
+
+static void *make(const void *shape, int threads, libxsmm_dnn_err_t *status) {
+    libxsmm_dnn_fullyconnected_desc description = *(const libxsmm_dnn_fullyconnected_desc *)shape;
+    description.threads = threads;
+    return gb_xsmm.create_fullyconnected(description, status);
+}
+static void destroy(void *handle) {
+    gb_xsmm.destroy_fullyconnected(handle);
+}
+static libxsmm_dnn_tensor_datalayout *describe(void *handle, libxsmm_dnn_tensor_type type,
+                                               libxsmm_dnn_err_t *status) {
+    return gb_xsmm.fullyconnected_create_tensor_datalayout(handle, type, status);
+}
+static libxsmm_dnn_err_t bind(void *handle, const libxsmm_dnn_tensor *tensor,
+                              libxsmm_dnn_tensor_type type) {
+    return gb_xsmm.fullyconnected_bind_tensor(handle, tensor, type);
+}
+static size_t scratch_bytes(void *handle) {
+    libxsmm_dnn_err_t status;
+    return gb_xsmm.fullyconnected_get_scratch_size(handle, &status);
+}
+static void bind_scratch(void *handle, void *scratch) {
+    gb_xsmm.fullyconnected_bind_scratch(handle, scratch);
+}
+static libxsmm_dnn_err_t run(void *handle, libxsmm_dnn_compute_kind what, int rank) {
+    return gb_xsmm.fullyconnected_execute_st(handle, what, 0, rank);
+}
+static const struct layer_kind fully_connected = {make,          destroy,      describe, bind,
+                                                  scratch_bytes, bind_scratch, run};
+
+// ---- Plans ----
+
+static enum gb_status plan_native(const struct gb_backend *backend,
+                                  const struct gb_fc_problem *problem, int threads,
+                                  struct gb_fc_plan *plan) {
+    const struct gb_backend *native = backend->fallback;
+    struct fc_layer *layer = calloc(1, sizeof *layer);
+    if (!layer)
+        return gb_no_memory("cannot plan", "fully connected layer");
+    layer->fallback = gb_vendor_fallback_of(backend);
+    layer->is_native = true;
+    enum gb_status status = native->fc_plan(native, problem, threads, &layer->native);
+    if (status != GB_OK) {
+        free(layer);
+        return status;
+    }
+    *plan = layer->native;
+    plan->backend_data = layer;
+    return GB_OK;
+}
+
+// The samples as pixels.
+static struct gb_tensor samples_of(const struct gb_tensor *t) {
+    const int floats = t->h * t->w * t->c;
+    const ptrdiff_t pixel = t->n > 1 ? t->image : floats;
+    return (struct gb_tensor){t->data,      t->type,      1,    1, t->n, floats,
+                              t->n * pixel, t->n * pixel, pixel};
+}
+
+enum gb_status gb_libxsmm_fc_plan(const struct gb_backend *backend, const struct gb_fc_problem *p,
+                                  int threads, struct gb_fc_plan *plan) {
+    enum { MOST_SAMPLES = 64 }; // in a block
+    if (p->bf16)
+        return gb_bf16_fc_plan(backend, p, threads, plan);
+    GB_TRY(gb_libxsmm_load());
+    GB_TRY(gb_problem_check(&gb_fc_operation, p));
+    const size_t inputs = gb_fc_inputs(p), weights = (size_t)p->k * inputs;
+    const int x_block = gb_libxsmm_largest_divisor(inputs),
+              y_block = gb_libxsmm_largest_divisor((size_t)p->k);
+    if (x_block == 0 || y_block == 0 || p->n > MOST_SAMPLES)
+        return plan_native(backend, p, threads, plan);
+    struct fc_layer *layer = calloc(1, sizeof *layer);
+    if (!layer)
+        return gb_no_memory("cannot plan", "fully connected layer");
+    const libxsmm_dnn_fullyconnected_desc description = {
+        .N = p->n,
+        .C = (int)inputs,
+        .K = p->k,
+        .bn = p->n,
+        .bk = y_block,
+        .bc = x_block,
+        .datatype_in = LIBXSMM_DNN_DATATYPE_F32,
+        .datatype_out = LIBXSMM_DNN_DATATYPE_F32,
+        .buffer_format = LIBXSMM_DNN_TENSOR_FORMAT_NCPACKED,
+        .filter_format = LIBXSMM_DNN_TENSOR_FORMAT_CKPACKED,
+        .fuse_ops = LIBXSMM_DNN_FULLYCONNECTED_FUSE_NONE};
+    enum gb_status status = gb_libxsmm_layer_make(&fully_connected, &description, threads,
+                                                  &gb_fc_operation, p, &layer->layer);
+    if (status != GB_OK) {
+        free(layer);
+        return status;
+    }
+    layer->fallback = gb_vendor_fallback_of(backend);
+    layer->x = (struct blocks){.channels = x_block};
+    layer->y = (struct blocks){.channels = y_block};
+    const struct gb_tensor x = gb_dense(NULL, 1, 1, p->n, (int)inputs),
+                           y = gb_dense(NULL, 1, 1, p->n, p->k);
+    layer->y_at = gb_libxsmm_blocks_bytes(&x, &layer->x);
+    layer->gradient_at = layer->y_at + gb_libxsmm_blocks_bytes(&y, &layer->y);
+    layer->layer_at = layer->gradient_at + gb_round_up(weights * sizeof(float), GB_ALIGNMENT);
+    *plan = (struct gb_fc_plan){.problem = *p,
+                                .weight_floats = weights,
+                                .shared_bytes = layer->layer_at + layer->layer.scratch_bytes,
+                                .backend_data = layer};
+    return GB_OK;
+}
+
+void gb_libxsmm_fc_plan_free(struct gb_fc_plan *plan) {
+    GB_BF16_ROUTE(fc_plan_free, plan);
+    struct fc_layer *layer = plan->backend_data;
+    if (layer && layer->is_native)
+        layer->fallback->backend->fc_plan_free(&layer->native);
+    else if (layer)
+        gb_libxsmm_layer_free(&layer->layer);
+    free(layer);
+    plan->backend_data = NULL;
+}
+
+// ---- Weights ----
+
+// The packed index of weight `index` of PyTorch's array, k rows of c*h*w: blocks of k by blocks of
+// inputs in the order of memory, each with rows of k.
+static size_t packed_index(const struct gb_fc_plan *plan, size_t index) {
+    const struct gb_fc_problem *p = &plan->problem;
+    const struct fc_layer *layer = plan->backend_data;
+    const size_t pixels = (size_t)p->h * (size_t)p->w, c = (size_t)p->c,
+                 x_block = (size_t)layer->x.channels, y_block = (size_t)layer->y.channels;
+    const size_t pixel = index % pixels, q = index / pixels % c, o = index / pixels / c;
+    const size_t input = pixel * c + q;
+    const size_t block = o / y_block * (pixels * c / x_block) + input / x_block;
+    return (block * x_block + input % x_block) * y_block + o % y_block;
+}
+
+// To the fallback, if it runs the plan.
+#define ROUTE(entry, ...)                                                                          \
+    do {                                                                                           \
+        const struct fc_layer *routed = plan->backend_data;                                        \
+        if (routed->is_native) {                                                                   \
+            routed->fallback->backend->entry(&routed->native, __VA_ARGS__);                        \
+            return;                                                                                \
+        }                                                                                          \
+    } while (0)
+
+void gb_libxsmm_fc_pack(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
+    GB_BF16_ROUTE(fc_pack, plan, out_by_in, packed);
+    ROUTE(fc_pack, out_by_in, packed);
+    for (size_t i = 0; i < plan->weight_floats; i++)
+        packed[packed_index(plan, i)] = out_by_in[i];
+}
+
+void gb_libxsmm_fc_unpack(const struct gb_fc_plan *plan, const float *packed, float *out_by_in) {
+    GB_BF16_ROUTE(fc_unpack, plan, packed, out_by_in);
+    ROUTE(fc_unpack, packed, out_by_in);
+    for (size_t i = 0; i < plan->weight_floats; i++)
+        out_by_in[i] = packed[packed_index(plan, i)];
+}
+
+// ---- Runs ----
+
+// A weight read from cache takes as long as a float of gb_threads_for.
+static int threads_for(const struct gb_fc_plan *plan, const struct gb_exec *exec) {
+    return gb_threads_for(exec, plan->weight_floats);
+}
+
+void gb_libxsmm_fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                           const struct gb_tensor *x, const void *packed, const float *bias,
+                           const struct gb_tensor *y) {
+    GB_BF16_ROUTE(fc_forward, plan, exec, x, packed, bias, y);
+    ROUTE(fc_forward, exec, x, packed, bias, y);
+    assert(gb_fc_operands_fit(plan, exec, x, y));
+    const struct fc_layer *layer = plan->backend_data;
+    const struct gb_tensor in = samples_of(x), out = samples_of(y);
+    void *output = gb_libxsmm_output(&out, &layer->y, gb_scratch(exec, layer->y_at));
+    gb_libxsmm_set(&layer->layer, X_OPERAND, gb_libxsmm_input(exec, &in, &layer->x, exec->scratch));
+    gb_libxsmm_set(&layer->layer, WEIGHTS_OPERAND, packed);
+    gb_libxsmm_set(&layer->layer, Y_OPERAND, output);
+    gb_libxsmm_run(&layer->layer, threads_for(plan, exec), LIBXSMM_DNN_COMPUTE_KIND_FWD,
+                   gb_scratch(exec, layer->layer_at));
+    gb_libxsmm_finish(exec, layer->fallback, output, &layer->y,
+                      &(struct gb_conv_epilogue){.bias = bias}, plan->problem.activation, &out);
+}
+
+void gb_libxsmm_fc_backward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                            const struct gb_tensor *x, const struct gb_tensor *dy, void *packed,
+                            const struct gb_tensor *dx, float *d_packed,
+                            const struct gb_adam_target *update) {
+    GB_BF16_ROUTE(fc_backward, plan, exec, x, dy, packed, dx, d_packed, update);
+    ROUTE(fc_backward, exec, x, dy, packed, dx, d_packed, update);
+    assert(gb_fc_operands_fit(plan, exec, x, dy) &&
+           (!dx || gb_fc_operands_fit(plan, exec, dx, dy)));
+    assert(gb_fc_one_target(packed, d_packed, update));
+    const struct fc_layer *layer = plan->backend_data;
+    const int threads = threads_for(plan, exec);
+    void *scratch = gb_scratch(exec, layer->layer_at);
+    float *gradient = update ? gb_scratch(exec, layer->gradient_at) : d_packed;
+    const struct gb_tensor in = samples_of(x), out = samples_of(dy);
+    gb_libxsmm_set(&layer->layer, DY_OPERAND,
+                   gb_libxsmm_input(exec, &out, &layer->y, gb_scratch(exec, layer->y_at)));
+    if (dx) {
+        const struct gb_tensor made = samples_of(dx);
+        void *output = gb_libxsmm_output(&made, &layer->x, exec->scratch);
+        gb_libxsmm_set(&layer->layer, WEIGHTS_OPERAND, packed);
+        gb_libxsmm_set(&layer->layer, DX_OPERAND, output);
+        gb_libxsmm_run(&layer->layer, threads, LIBXSMM_DNN_COMPUTE_KIND_BWD, scratch);
+        gb_libxsmm_finish(exec, layer->fallback, output, &layer->x, NULL, GB_IDENTITY, &made);
+    }
+    gb_libxsmm_set(&layer->layer, X_OPERAND, gb_libxsmm_input(exec, &in, &layer->x, exec->scratch));
+    gb_libxsmm_set(&layer->layer, GRADIENT_OPERAND, gradient);
+    gb_libxsmm_run(&layer->layer, threads, LIBXSMM_DNN_COMPUTE_KIND_UPD, scratch);
+    if (update)
+        layer->fallback->backend->adam(exec, update, 0, plan->weight_floats, gradient);
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// Shared by the backend's operations: a layer of libxsmm's with its operands, and copies between
+// views and blocked tensors.
+#ifndef GB_LIBXSMM_LAYER_H
+#define GB_LIBXSMM_LAYER_H
+
+#include "kernels/conv/conv.h"
+#include "kernels/fc/fc.h"
+#include "kernels/libxsmm/libxsmm_library.h"
+#include "kernels/operation.h"
+#include "kernels/vendor.h"
+
+// ---- Layers ----
+
+enum { X_OPERAND, DX_OPERAND, Y_OPERAND, DY_OPERAND, WEIGHTS_OPERAND, GRADIENT_OPERAND, OPERANDS };
+
+// The library has functions of its own for each kind of layer. `handle` is what `make` returned,
+// NULL with a status on failure.
+struct layer_kind {
+    void *(*make)(const void *shape, int threads, libxsmm_dnn_err_t *status);
+    void (*free)(void *handle);
+    libxsmm_dnn_tensor_datalayout *(*describe)(void *handle, libxsmm_dnn_tensor_type type,
+                                               libxsmm_dnn_err_t *status);
+    libxsmm_dnn_err_t (*bind)(void *handle, const libxsmm_dnn_tensor *tensor,
+                              libxsmm_dnn_tensor_type type);
+    size_t (*scratch_bytes)(void *handle);
+    void (*bind_scratch)(void *handle, void *scratch);
+    libxsmm_dnn_err_t (*run)(void *handle, libxsmm_dnn_compute_kind what, int rank);
+};
+
+struct layer {
+    const struct layer_kind *kind;
+    int threads;
+    // The layer for that many threads, all of which must run it, and for one; the same for one.
+    void *team, *alone;
+    libxsmm_dnn_tensor *operands[OPERANDS]; // of both
+    size_t scratch_bytes;                   // a multiple of GB_ALIGNMENT
+};
+
+// Makes both layers. `operation` and `problem` are for the message. On failure *layer is freed.
+enum gb_status gb_libxsmm_layer_make(const struct layer_kind *kind, const void *shape, int threads,
+                                     const struct gb_operation *operation, const void *problem,
+                                     struct layer *layer);
+void gb_libxsmm_layer_free(struct layer *layer);
+
+void gb_libxsmm_set(const struct layer *layer, int operand, const void *data);
+
+// Runs the layer on its threads, or on one if `threads` is 1 or no more are granted.
+void gb_libxsmm_run(const struct layer *layer, int threads, libxsmm_dnn_compute_kind what,
+                    void *scratch);
+
+// For gb_backend_check.
+enum gb_status gb_libxsmm_check(void);
+
+// ---- Blocked tensors ----
+
+// Of a view: per image, per block of channels, rows of pixels of `channels` floats, with zeros
+// around each image.
+struct blocks {
+    int channels; // a divisor of the view's
+    int pad_h, pad_w;
+};
+
+// The channels of libxsmm's blocks of a tensor, as many as its kernels' rows; 0 if it has none.
+int gb_libxsmm_largest_divisor(size_t count);
+
+// In bytes, a multiple of GB_ALIGNMENT.
+size_t gb_libxsmm_blocks_bytes(const struct gb_tensor *view, const struct blocks *blocks);
+
+// An input in blocks: the view's own data if it is laid out so, otherwise a copy in `room`.
+const void *gb_libxsmm_input(const struct gb_exec *exec, const struct gb_tensor *view,
+                             const struct blocks *blocks, void *room);
+// Where an output is computed: the view itself or `room`.
+void *gb_libxsmm_output(const struct gb_tensor *view, const struct blocks *blocks, void *room);
+// Copies it from there to the view, with the epilogue; NULL: none.
+void gb_libxsmm_finish(const struct gb_exec *exec, const struct gb_vendor_fallback *fallback,
+                       const void *output, const struct blocks *blocks,
+                       const struct gb_conv_epilogue *epilogue, enum gb_activation activation,
+                       const struct gb_tensor *view);
+
+// ---- The entries ----
+
+// clang-format off
+#define GB_LIBXSMM_ENTRIES(X)                                                                      \
+    X(conv_plan) X(conv_plan_free) X(conv_pack) X(conv_unpack)                                     \
+    X(conv_forward) X(conv_backward_data) X(conv_backward_weights)                                 \
+    X(fc_plan) X(fc_plan_free) X(fc_pack) X(fc_unpack) X(fc_forward) X(fc_backward)
+// clang-format on
+
+#define GB_DECLARE_ENTRY(entry) __typeof__(*(gb_##entry##_fn)0) gb_libxsmm_##entry;
+GB_LIBXSMM_ENTRIES(GB_DECLARE_ENTRY)
+#undef GB_DECLARE_ENTRY
+
+#endif

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/libxsmm/libxsmm_library.h"
+
+#include <libxsmm.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#include "kernels/vendor.h"
+
+struct gb_xsmm gb_xsmm;
+int gb_libxsmm_conv_block;
+char gb_libxsmm_name[64];
+const char gb_libxsmm_header[] = "libxsmm " LIBXSMM_CONFIG_VERSION;
+
+static struct {
+    __typeof__(libxsmm_init) *init;
+    __typeof__(libxsmm_get_target_archid) *get_target_archid;
+    __typeof__(libxsmm_get_target_arch) *get_target_arch;
+    __typeof__(libxsmm_smmdispatch) *smmdispatch;
+} library;
+
+static enum gb_status status;
+static char message[GB_MESSAGE];
+
+static enum gb_status load(void) {
+    static const char what[] = "cannot load library", title[] = "libxsmm";
+#define ENTRY(name) {"libxsmm_dnn_" #name, (void **)&gb_xsmm.name},
+#define COMMON(name) {"libxsmm_" #name, (void **)&library.name},
+    static const struct gb_vendor_function functions[] = {GB_XSMM_FUNCTIONS(ENTRY) COMMON(
+        init) COMMON(get_target_archid) COMMON(get_target_arch) COMMON(smmdispatch)};
+#undef COMMON
+#undef ENTRY
+    static const struct gb_vendor_library file = {
+        title, GB_LIBXSMM_FILE, GB_LIBXSMM_PATH, functions, sizeof functions / sizeof *functions,
+        true};
+    GB_TRY(gb_vendor_load(&file));
+    library.init();
+    if (library.get_target_archid() < LIBXSMM_X86_AVX2)
+        return gb_fail(GB_UNSUPPORTED, what, title, "this CPU lacks AVX2");
+    // Its layers call what this returns without asking.
+    if (!library.smmdispatch(16, 16, 16, NULL, NULL, NULL, NULL, NULL, NULL, NULL))
+        return gb_fail(GB_UNSUPPORTED, what, title, "the system refuses memory for generated code");
+    gb_libxsmm_conv_block = library.get_target_archid() >= LIBXSMM_X86_AVX512_CORE ? 64 : 32;
+    snprintf(gb_libxsmm_name, sizeof gb_libxsmm_name, "%s (%s)", gb_libxsmm_header,
+             library.get_target_arch());
+    return GB_OK;
+}
+
+static void load_once(void) {
+    status = load();
+    if (status != GB_OK)
+        snprintf(message, sizeof message, "%s", gb_error_message());
+}
+
+enum gb_status gb_libxsmm_load(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, load_once);
+    return status == GB_OK ? GB_OK : gb_fail_again(status, message);
+}
