@@ -1,0 +1,165 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Times a suite on every backend and peer of this CPU, and writes its rows and its table under
+# results/backends: native kernels, oneDNN 2.6, OpenBLAS and libxsmm interleaved, then oneDNN 3 in a
+# build of its own, then PyTorch. On an idle machine with two cores it takes about 20 minutes, with
+# SUITE=quick 10. Interrupted, the same command resumes.
+#
+#     NAME=xeon-amx sh results/backends.sh     NAME: of the files, and the rows' label
+#     sh results/backends.sh --readme          only the tables, from the rows that there are
+#
+# Other arguments go to bench.
+#
+#     SUITE=standard BUDGET=9min ONEDNN3_BUDGET=3min   the suite, and how long it may be timed
+#     VARIANTS=pytorch-eager,...                       of PyTorch; "" leaves it out
+#     PYTHON=python3                                   that imports torch
+#     OUT=out/backends
+set -eu
+
+cd "$(dirname "$0")/.."
+results=results/backends
+glowbench=build/release/bench/glowbench
+onednn3=build/onednn3/bench/glowbench
+: "${SUITE:=standard}" "${OUT:=out/backends}"
+case $SUITE in
+quick) : "${BUDGET:=6min}" "${ONEDNN3_BUDGET:=2min}" ;;
+*) : "${BUDGET:=9min}" "${ONEDNN3_BUDGET:=3min}" ;;
+esac
+VARIANTS=${VARIANTS-pytorch-eager,pytorch-channels-last}
+
+# The scores of a file of rows as a table: a column per backend, values and how many times the native
+# backend's they are.
+table() { # ROWS
+    scores=$(mktemp)
+    if ! "$glowbench" score "$1" --csv "$scores" >/dev/null; then
+        rm "$scores"
+        return
+    fi
+    # machine,commit,threads,score,backend,problems,timed,samples,unit,value,low,high,limit,precision;
+    # names are in quotes and may hold commas.
+    sed 's/^"[^"]*",//' "$scores" | awk -F, '
+        function name(text) { gsub(/"/, "", text); return text }
+        NR > 1 && $9 != "" {
+            row = $3 " (" $8 ")" ($13 == "fp32" ? "" : ", " $13)
+            backend = name($4)
+            if (!(row in rows)) { rows[row] = ++count; names[count] = row }
+            if (!(backend in columns)) { columns[backend] = ++width; heads[width] = backend }
+            if (columns[backend] == 1) base[row] = $9
+            value[row, backend] = $9
+        }
+        END {
+            line = "| |"; rule = "|---|"
+            for (i = 1; i <= width; i++) { line = line " " heads[i] " |"; rule = rule "---:|" }
+            print line; print rule
+            for (r = 1; r <= count; r++) {
+                line = "| " names[r] " |"
+                for (i = 1; i <= width; i++) {
+                    v = value[names[r], heads[i]]
+                    if (v == "") line = line " |"
+                    else if (i == 1) line = line sprintf(" %.4g |", v)
+                    else if (base[names[r]] > 0) line = line sprintf(" %.4g (%.2f) |", v, v / base[names[r]])
+                    else line = line sprintf(" %.4g |", v)
+                }
+                print line
+            }
+        }'
+    rm "$scores"
+}
+
+readme() {
+    page=$(mktemp)
+    {
+        echo "# Backends"
+        echo
+        echo "<!-- Made by \`sh results/backends.sh\` from the rows next to it: do not edit. -->"
+        echo
+        echo "Scores as \`glowbench score\` computes them (geometric means; higher is better) of each CPU that the"
+        echo "suite was run on, with all its threads, and in brackets how many times the native backend's they"
+        echo "are. \`NAME=... sh results/backends.sh\` adds a CPU, \`--readme\` makes this page. oneDNN 3 and"
+        echo "PyTorch are timed after the others, so that a machine whose speed drifts shows in their ratio;"
+        echo "PyTorch has rows of the models only. More: \`glowbench report results/backends/NAME.jsonl\`."
+        for rows in "$results"/*.jsonl; do
+            [ -e "$rows" ] || continue
+            echo
+            echo "## $(basename "$rows" .jsonl)"
+            echo
+            sed -n '1s/.*"model":"\([^"]*\)".*"cores":\([0-9]*\).*"distribution":"\([^"]*\)".*"commit":"\([^"]*\)".*/\1, \2 cores, \3, commit \4/p' "$rows"
+            echo
+            table "$rows"
+        done
+    } >"$page"
+    cat "$page" >"$results/README.md"
+    rm "$page"
+}
+
+if [ "${1:-}" = --readme ]; then
+    readme
+    exit 0
+fi
+if [ -z "${NAME:-}" ]; then
+    echo "backends.sh: NAME is missing: what the files of this CPU are called, such as xeon-amx" >&2
+    exit 2
+fi
+
+out=$OUT/$NAME
+mkdir -p "$out"
+if [ ! -x "$glowbench" ]; then
+    sh cmake/build.sh release glowbench >"$out/release.log" 2>&1
+fi
+if [ ! -x "$onednn3" ] && GB_ONEDNN3=$(sh cmake/onednn3.sh); then
+    export GB_ONEDNN3
+    sh cmake/build.sh onednn3 glowbench >"$out/onednn3.log" 2>&1
+fi
+echo "At most $BUDGET for the backends, $ONEDNN3_BUDGET for oneDNN 3, some five minutes for PyTorch."
+
+# sweep GLOWBENCH ROWS BENCH-ARGUMENT...: what is not timed yet.
+sweep() {
+    program=$1
+    rows=$2
+    shift 2
+    [ ! -e "$rows.done" ] || return 0
+    resume=
+    [ ! -e "$rows" ] || resume=--resume
+    # shellcheck disable=SC2086
+    "$program" bench --suite "$SUITE" --label "$NAME" "$@" --json "$rows" $resume || {
+        code=$?
+        [ $code -eq 1 ] || exit $code # 1: rows failed their check, and say so
+    }
+    touch "$rows.done"
+}
+sweep "$glowbench" "$out/rows.jsonl" --budget "$BUDGET" "$@"
+[ ! -x "$onednn3" ] ||
+    sweep "$onednn3" "$out/onednn3.jsonl" --backend onednn --budget "$ONEDNN3_BUDGET" "$@"
+
+# The first that imports PyTorch; nothing if none does.
+python=
+for candidate in "${PYTHON:-python3}" /usr/bin/python3; do
+    [ -n "$python" ] || ! "$candidate" -c 'import torch' 2>/dev/null || python=$candidate
+done
+[ -n "$python" ] || [ -z "$VARIANTS" ] || echo "PyTorch is missing: left out"
+
+# peer TASK MODEL: PyTorch's rows of a model, after its check.
+peer() {
+    [ ! -e "$out/$2.jsonl" ] || return 0
+    grep '"problem":"\(step\|sample\)/[a-z]*/'"$2" "$out/rows.jsonl" >"$out/$2.part" || return 0
+    lines=$(wc -l <"$out/$2.part")
+    "$glowbench" train "$1" --size 32 --iters 1 --out "$out/$2" >"$out/$2.log"
+    "$glowbench" eval "$1" --checkpoint "$out/$2/checkpoint.safetensors" --samples 1 \
+        --tensors "$out/$2/check.safetensors" >>"$out/$2.log"
+    "$python" bench/peers/pytorch.py "$out/$2/checkpoint.safetensors" \
+        --check "$out/$2/check.safetensors" --rows "$out/$2.part" --reps 5 --variants "$VARIANTS"
+    tail -n +$((lines + 1)) "$out/$2.part" >"$out/$2.jsonl.part"
+    mv "$out/$2.jsonl.part" "$out/$2.jsonl"
+}
+if [ -n "$python" ] && [ -n "$VARIANTS" ]; then
+    peer horses cglow-horses-32
+    peer sr cnf-sr-32
+fi
+
+# The native backend's first: columns are in this order.
+for rows in rows onednn3 cglow-horses-32 cnf-sr-32; do
+    [ ! -e "$out/$rows.jsonl" ] || cat "$out/$rows.jsonl"
+done >"$results/$NAME.jsonl"
+"$glowbench" report "$results/$NAME.jsonl" --markdown "$results/$NAME.md"
+readme
+echo "$results/README.md, $results/$NAME.jsonl and $results/$NAME.md are written."
