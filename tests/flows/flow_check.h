@@ -124,7 +124,7 @@ struct gb_adam flow_adam(long step, float clip);
 // Fails where parameters or their moments are not bitwise identical.
 void flow_check_same_state(const struct gb_params *a, const struct gb_params *b);
 
-// The backends that this CPU runs, one after the other: NULL to begin, NULL at the end.
+// The backends of gb_check_runs, one after the other: NULL to begin, NULL at the end.
 const struct gb_backend *flow_next_backend(const struct gb_backend *backend);
 const struct gb_backend *flow_scalar(void);
 

@@ -253,12 +253,36 @@ bool gb_check_number(const char *what, double got, double want, double bound) {
     return near;
 }
 
+// True if $GB_TEST_BACKENDS lists the name. Ends the program at a name that no backend has.
+static bool is_listed(const char *name) {
+    const char *list = getenv("GB_TEST_BACKENDS");
+    bool listed = !list || !*list;
+    while (list && *list) {
+        const size_t length = strcspn(list, ",");
+        bool known = false;
+        for (const struct gb_backend *const *b = gb_backends(); *b; b++)
+            known =
+                known || (strlen((*b)->name) == length && strncmp((*b)->name, list, length) == 0);
+        if (!known) {
+            fprintf(stderr, "unknown backend '%.*s' in GB_TEST_BACKENDS\n", (int)length, list);
+            exit(2);
+        }
+        listed = listed || (strlen(name) == length && strncmp(name, list, length) == 0);
+        list += length + (list[length] == ',');
+    }
+    return listed;
+}
+
+bool gb_check_runs(const struct gb_backend *backend) {
+    return is_listed(backend->name) && gb_backend_supported(backend);
+}
+
 bool gb_check_covers(const struct gb_backend *backend) {
 #if defined(GB_PTHREADS)
     if (backend == gb_check_reference())
         return false;
 #endif
-    return gb_backend_supported(backend);
+    return gb_check_runs(backend);
 }
 
 const struct gb_backend *const *gb_check_backends(void) {

@@ -59,8 +59,10 @@ bool gb_check_number(const char *what, double got, double want, double bound);
 extern bool gb_check_quiet;
 
 // Lists.
-// True if this CPU runs it. ThreadSanitizer's build leaves the reference out: it is several times
-// as slow there as all others together, and shares its work as simply as can be.
+// True if this CPU runs it and $GB_TEST_BACKENDS, names separated by commas, lists it or is empty.
+bool gb_check_runs(const struct gb_backend *backend);
+// The same. ThreadSanitizer's build leaves the reference out: it is several times as slow there as
+// all others together, and shares its work as simply as can be.
 bool gb_check_covers(const struct gb_backend *backend);
 // gb_backends(), followed by the vendor libraries over the second-best native backend: what they
 // need of their fallback is another's there.

@@ -16,7 +16,7 @@ static const char *const problems[] = {
 enum { PROBLEMS = sizeof problems / sizeof *problems };
 
 static bool chooses(const struct gb_backend *backend) {
-    return !backend->fallback && backend->lanes > 1 && gb_backend_supported(backend);
+    return !backend->fallback && backend->lanes > 1 && gb_check_runs(backend);
 }
 
 // The name of the algorithm that a plan takes with this request; NULL where it is refused.
