@@ -132,14 +132,21 @@ struct outcome {
     int compared, differing; // pairs of a task and a backend; metrics
 };
 
-static enum gb_status check_task(const struct gb_task *task, const json_t *committed, bool update,
-                                 int threads, json_t *found, struct outcome *outcome) {
+// Results of others depend on a library's version.
+static bool is_native(const struct gb_backend *backend) {
+    return backend->same_bits && !backend->fallback;
+}
+
+static enum gb_status check_task(const struct gb_task *task, const json_t *committed,
+                                 const struct gb_check_request *request, json_t *found,
+                                 struct outcome *outcome) {
+    const bool update = request->update;
     struct gb_reduced_job job;
-    enum gb_status status = gb_reduced_open(task, threads, STEPS, &job);
+    enum gb_status status = gb_reduced_open(task, request->threads, STEPS, &job);
     for (const struct gb_backend *const *b = gb_backends(); *b && status == GB_OK; b++) {
         const char *name = (*b)->name;
-        // Native backends alone: the results of others depend on a library's version.
-        if (!(*b)->same_bits || (*b)->fallback || !gb_backend_supported(*b))
+        if (!is_native(*b) || !gb_backend_supported(*b) ||
+            (request->backend && strcmp(request->backend, name) != 0))
             continue;
         const json_t *own = json_object_get(committed, name);
         const json_t *other = json_object_get(committed, "scalar");
@@ -156,7 +163,7 @@ static enum gb_status check_task(const struct gb_task *task, const json_t *commi
             status = gb_no_memory("cannot check", name);
             break;
         }
-        status = check_backend(&job, *b, threads, &expected, json_object_get(found, name),
+        status = check_backend(&job, *b, request->threads, &expected, json_object_get(found, name),
                                &outcome->differing);
         outcome->compared++;
         printf("%-10s %-8s %s\n", task->name, name,
@@ -170,7 +177,8 @@ static enum gb_status check_task(const struct gb_task *task, const json_t *commi
     return status;
 }
 
-static enum gb_status check(const char *path, const json_t *committed, bool update, int threads) {
+static enum gb_status check(const char *path, const json_t *committed,
+                            const struct gb_check_request *request) {
     // Backends that this machine lacks keep their entries.
     json_t *found = committed ? json_deep_copy(committed) : json_object();
     if (!found || (committed && !json_equal(found, committed))) {
@@ -180,15 +188,16 @@ static enum gb_status check(const char *path, const json_t *committed, bool upda
     struct outcome outcome = {0};
     enum gb_status status = GB_OK;
     for (const struct gb_task *const *t = gb_tasks(); *t && status == GB_OK; t++)
-        status = check_task(*t, committed, update, threads, found, &outcome);
-    if (status == GB_OK && update)
+        if (!request->task || strcmp(request->task, (*t)->name) == 0)
+            status = check_task(*t, committed, request, found, &outcome);
+    if (status == GB_OK && request->update)
         status = gb_json_write(path, found);
     json_decref(found);
     if (status == GB_OK && outcome.differing > 0)
         return gb_fail(GB_CHECK_FAILED, "metrics differ", path,
                        "%d of them, see above; if that is intended, --update rewrites the file",
                        outcome.differing);
-    if (status == GB_OK && !update)
+    if (status == GB_OK && !request->update)
         printf("all %d reproduced\n", outcome.compared);
     return status;
 }
@@ -215,13 +224,24 @@ enum gb_status gb_expected_metrics_read(const char *path, json_t **expected) {
     return gb_fail(GB_BAD_INPUT, what, path, "not an object of backends, their tasks and metrics");
 }
 
-enum gb_status gb_results_reproduced(const char *directory, bool update, int threads) {
+enum gb_status gb_results_reproduced(const char *directory,
+                                     const struct gb_check_request *request) {
     char path[GB_PATH];
     json_t *committed = NULL;
+    const struct gb_task *task;
+    const struct gb_backend *backend;
+    if (request->task)
+        GB_TRY(gb_task_find(request->task, &task));
+    if (request->backend) {
+        GB_TRY(gb_backend_find(request->backend, &backend));
+        if (!is_native(backend))
+            return gb_fail(GB_BAD_INPUT, "cannot check", backend->name,
+                           "its results depend on a library's version");
+    }
     GB_TRY(gb_path_join(directory, "check.json", path));
-    if (!update || access(path, F_OK) == 0)
+    if (!request->update || access(path, F_OK) == 0)
         GB_TRY(gb_expected_metrics_read(path, &committed));
-    enum gb_status status = check(path, committed, update, threads);
+    enum gb_status status = check(path, committed, request);
     json_decref(committed);
     return status;
 }

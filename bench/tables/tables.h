@@ -95,12 +95,19 @@ enum gb_status gb_html_page(const char *markdown, const char *directory, FILE *f
 
 // ---- Reproduction (check.c)
 
+struct gb_check_request {
+    const char *task, *backend; // these alone; NULL: all
+    bool update;                // write the file instead; other entries stay
+    int threads;
+};
+
 // Trains a small model of every task for a few steps on synthetic data and scores it, on every
 // native backend of this CPU, with one thread and with `threads`, and compares its metrics with
 // DIRECTORY/check.json: bitwise, except for decibels and trivial baselines, whose logarithms come
 // from the C library (1e-12). A backend that the file lacks is compared with the scalar one, within
-// a bound that is printed. `update` writes the file instead. GB_CHECK_FAILED if a metric differs.
-enum gb_status gb_results_reproduced(const char *directory, bool update, int threads);
+// a bound that is printed. GB_CHECK_FAILED if a metric differs; GB_BAD_INPUT for an unknown task or
+// backend, or one that is not native.
+enum gb_status gb_results_reproduced(const char *directory, const struct gb_check_request *request);
 
 // Reads check.json: numbers by backend, task and metric. The caller's to json_decref. GB_BAD_INPUT
 // if the file is anything else.

@@ -15,7 +15,8 @@ static enum gb_status parse_and_run(int argc, const char **argv, const char **lo
     struct gb_table_run run = {.out = "out/tables", .seed = UINT64_MAX, .minutes = no_limit};
     const char *directory = "results", *readme = NULL, *html = NULL;
     struct gb_time_to time_to = {.directories = logs};
-    bool check = false, update = false, helped;
+    struct gb_check_request request = {0};
+    bool check = false, helped;
     const struct gb_option options[] = {
         gb_option_string("results", "DIR", &directory, "the results directory"),
         gb_option_string("readme", "FILE", &readme,
@@ -43,7 +44,10 @@ static enum gb_status parse_and_run(int argc, const char **argv, const char **lo
                       "threads (default: all CPUs; --check: up to 2)"),
         gb_option_flag("check", &check,
                        "retrain a small model of every task: are its metrics still the same?"),
-        gb_option_flag("update", &update, "(--check) write RESULTS/check.json"),
+        gb_option_string("task", "TASK", &request.task, "(--check) this task alone"),
+        gb_option_string("backend", "NAME", &request.backend,
+                         "(--check) this native backend alone"),
+        gb_option_flag("update", &request.update, "(--check) write RESULTS/check.json"),
         {0},
     };
     GB_TRY(gb_options_parse(&gb_tables_command, options, argc, argv, &helped));
@@ -52,12 +56,12 @@ static enum gb_status parse_and_run(int argc, const char **argv, const char **lo
     if (!time_to.goal && (time_to.count || time_to.tsv || time_to.mllog))
         return gb_fail(GB_BAD_INPUT, "missing option", "--time-to",
                        "required by --log, --tsv and --mllog");
-    if (check || update) {
+    if (check || request.update) {
         enum { ENOUGH = 2 }; // to find what depends on their number
         int threads = run.threads;
         GB_TRY(gb_machine_choose_threads(&threads));
-        threads = run.threads ? threads : gb_min_int(threads, ENOUGH);
-        return gb_results_reproduced(directory, update, threads);
+        request.threads = run.threads ? threads : gb_min_int(threads, ENOUGH);
+        return gb_results_reproduced(directory, &request);
     }
     struct gb_results results;
     enum gb_status status = gb_results_read(directory, &results);

@@ -244,6 +244,13 @@ gives 2 'bad value: --time-to: "0.5" is not METRIC=VALUE' tables --results made 
 gives 2 'no scores: f_score: no run has it in its log' tables --results made --time-to f_score=0.5
 gives 2 'missing option: --time-to: required by --log, --tsv and --mllog' tables --results made --tsv new
 
+# --check of one task on one backend, and no other.
+run tables --check --task depth --backend scalar --threads 1 --results "$results"
+[ $code -eq 0 ] && [ "$(cat out)" = 'depth      scalar   identical
+all 1 reproduced' ] || complain "--check --task depth --backend scalar: exit code $code"
+gives 2 "unknown task: hores" tables --check --task hores --results "$results"
+gives 2 "sclar" tables --check --backend sclar --results "$results"
+
 # --check with the threads that are asked for, and one that loads examples: once the first task has been
 # compared. Stopped there, since the rest is another test's.
 for threads in 1 2; do
