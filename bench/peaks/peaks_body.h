@@ -33,7 +33,7 @@ typedef float (*gb_stream_fn)(float *const arrays[GB_STREAM_ARRAYS], size_t coun
 GB_ISAS(GB_DECLARE_PEAKS)
 #undef GB_DECLARE_PEAKS
 
-// By vdpbf16ps, and by tdpbf16ps after gb_cpu_enable_amx.
+// By vdpbf16ps or bfdot, and by tdpbf16ps after gb_cpu_enable_amx.
 #define GB_DECLARE_DOT(isa) extern const struct gb_fma_body gb_fma_body__##isa;
 GB_DOT_ISAS(GB_DECLARE_DOT)
 #undef GB_DECLARE_DOT

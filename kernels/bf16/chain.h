@@ -4,6 +4,7 @@
 #ifndef GB_BF16_CHAIN_H
 #define GB_BF16_CHAIN_H
 
+#include <math.h>
 #include <stdbool.h>
 
 #include "kernels/bf16/units.h"
@@ -26,6 +27,37 @@ static inline float gb_chain_fma(float a, float b, float c) {
     return gb_v_fma(gb_v_set(a), gb_v_set(b), gb_v_set(c))[0];
 }
 
+// Infinite beyond the largest float, zero below the smallest normal one. A double holds a product
+// of bf16 exactly.
+static inline float gb_chain_round_to_odd(double value) {
+    if (fabs(value) < 0x1p-126)
+        return copysignf(0, (float)value);
+    if (fabs(value) >= 0x1p128)
+        return copysignf(INFINITY, (float)value);
+    float rounded = (float)value;
+    uint32_t bits;
+    memcpy(&bits, &rounded, sizeof bits);
+    if (fabs((double)rounded) > fabs(value))
+        bits--; // towards zero
+    memcpy(&rounded, &bits, sizeof bits);
+    bits |= rounded != value;
+    memcpy(&rounded, &bits, sizeof bits);
+    return rounded;
+}
+
+// Of floats that differ by more than 2^29, a double does not hold the sum either: it is rounded to
+// odd first, which the second rounding does not notice.
+static inline float gb_chain_add_to_odd(float a, float b) {
+    double sum = (double)a + b;
+    const double part = sum - a, error = (a - (sum - part)) + (b - part);
+    uint64_t bits;
+    memcpy(&bits, &sum, sizeof bits);
+    if (isfinite(sum) && error != 0 && bits % 2 == 0)
+        bits += (error > 0) == (sum > 0) ? 1 : UINT64_MAX;
+    memcpy(&sum, &bits, sizeof bits);
+    return gb_chain_round_to_odd(sum);
+}
+
 // Ends a block of tiles.
 static inline void gb_chain_close(struct gb_chain *chain) {
     if (chain->pairs)
@@ -45,6 +77,12 @@ static inline void gb_chain_add(struct gb_chain *chain, gb_bf16 x, gb_bf16 w) {
     if (chain->order == GB_PAIRS) {
         chain->sum = gb_chain_fma(gb_bf16_value(x), gb_bf16_value(w), chain->sum);
         chain->sum = gb_chain_fma(chain->x, chain->w, chain->sum);
+        return;
+    }
+    if (chain->order == GB_ODD_PAIRS) {
+        const float even = gb_chain_round_to_odd((double)chain->x * chain->w);
+        const float odd = gb_chain_round_to_odd((double)gb_bf16_value(x) * gb_bf16_value(w));
+        chain->sum = gb_chain_add_to_odd(chain->sum, gb_chain_add_to_odd(even, odd));
         return;
     }
     chain->odd = gb_chain_fma(gb_bf16_value(x), gb_bf16_value(w), chain->odd);

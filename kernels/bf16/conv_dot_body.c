@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The loops of both units, compiled for each with its micro-kernel:
+// The loops of the units, compiled for each with its micro-kernel:
 //
 //   for each block of MC pixels                    its input: second-level cache
 //       for each panel of NR outputs               K x NR of B: second-level cache
@@ -91,11 +91,6 @@ static struct gb_conv_choice choice_of(const struct gb_dot_product *g, size_t sh
         .work = work};
 }
 
-// Tiles take a quarter of the time or less.
-static size_t work_of(const struct gb_conv_problem *p) {
-    return MICRO_KERNEL_ORDER == GB_TILES ? gb_conv_work(p) / 4 : gb_conv_work(p);
-}
-
 enum gb_status GB_NAME(gb_bf16_conv_plan)(const struct gb_backend *backend,
                                           const struct gb_conv_problem *p, int threads,
                                           struct gb_conv_plan *plan) {
@@ -124,11 +119,11 @@ enum gb_status GB_NAME(gb_bf16_conv_plan)(const struct gb_backend *backend,
             thread = gb_max_size(thread, micro_kernel_scratch(g));
         }
     plan->forward = choice_of(&dot->forward, copy_bytes(&dot->forward),
-                              micro_kernel_scratch(&dot->forward), work_of(p));
+                              micro_kernel_scratch(&dot->forward), gb_conv_work(p) / WORK_SAVED);
     plan->backward_data = choice_of(&dot->data[0],
                                     dot->copy_bytes + dot->transposed_bytes +
                                         dot->partials * partial_row(p->c) * sizeof(float),
-                                    thread, work_of(p));
+                                    thread, gb_conv_work(p) / WORK_SAVED);
     plan->backward_weights = GB_NAME(gb_bf16_weight_gradient)(p);
     plan->shared_bytes = gb_max_size(plan->forward.shared_bytes, plan->backward_data.shared_bytes);
     plan->shared_bytes = gb_round_up(

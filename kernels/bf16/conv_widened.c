@@ -214,7 +214,7 @@ static void backward_weights(enum gb_bf16_order order, const struct gb_conv_plan
 
 // ---- In the order of each unit ----
 
-#define GB_WIDENED(order_name, order)                                                              \
+#define GB_WIDENED(order_name, order, fc)                                                          \
     static void forward_##order_name(                                                              \
         const struct gb_conv_plan *plan, const struct gb_exec *exec, const struct gb_tensor *x,    \
         const void *packed, const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {  \
@@ -234,7 +234,7 @@ static void backward_weights(enum gb_bf16_order order, const struct gb_conv_plan
     const struct gb_bf16_unit gb_bf16_widened_##order_name = {                                     \
         .name = "widened",                                                                         \
         .fc_name = "widened",                                                                      \
-        .order_of_conv = order,                                                                    \
+        .reference = &gb_bf16_widened_##order_name,                                                \
         .conv_plan = conv_plan,                                                                    \
         .conv_plan_free = conv_plan_free,                                                          \
         .conv_pack = conv_pack,                                                                    \
@@ -246,8 +246,9 @@ static void backward_weights(enum gb_bf16_order order, const struct gb_conv_plan
         .fc_plan_free = gb_bf16_widened_fc_plan_free,                                              \
         .fc_pack = gb_bf16_widened_fc_pack,                                                        \
         .fc_unpack = gb_bf16_widened_fc_unpack,                                                    \
-        .fc_forward = gb_bf16_widened_fc_forward,                                                  \
-        .fc_backward = gb_bf16_widened_fc_backward,                                                \
+        .fc_forward = gb_bf16_widened_fc_forward_##fc,                                             \
+        .fc_backward = gb_bf16_widened_fc_backward_##fc,                                           \
     };
-GB_WIDENED(pairs, GB_PAIRS)
-GB_WIDENED(tiles, GB_TILES)
+GB_WIDENED(pairs, GB_PAIRS, pairs)
+GB_WIDENED(tiles, GB_TILES, pairs)
+GB_WIDENED(odd, GB_ODD_PAIRS, odd)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The fully connected layer with bf16 operands, widened to floats one sum at a time, in pairs
-// (kernels/bf16/units.h). Packed weights are PyTorch's.
+// The fully connected layer with bf16 operands, widened to floats one sum at a time in the order of
+// a unit (kernels/bf16/units.h). Packed weights are PyTorch's.
 #include "kernels/adam/adam_inline.h"
 #include "kernels/bf16/chain.h"
 #include "kernels/epilogue/activation.h"
@@ -43,6 +43,7 @@ static size_t weight_of(const struct gb_tensor *x, size_t i) {
 
 struct job {
     const struct gb_fc_plan *plan;
+    enum gb_bf16_order order;
     const struct gb_exec *exec;
     const struct gb_tensor *x, *y, *dx, *dy;
     const gb_bf16 *weights;
@@ -58,7 +59,7 @@ static void forward_outputs(void *argument, int rank, int size) {
     struct gb_range outputs = gb_partition((size_t)p->k, rank, size);
     for (int n = 0; n < p->n; n++)
         for (size_t o = outputs.begin; o < outputs.end; o++) {
-            struct gb_chain chain = gb_chain_of(GB_PAIRS);
+            struct gb_chain chain = gb_chain_of(job->order);
             for (size_t i = 0; i < inputs; i++)
                 gb_chain_add(&chain, gb_bf16_round(inputs_of(job->x, n)[i]),
                              job->weights[o * inputs + weight_of(job->x, i)]);
@@ -68,11 +69,12 @@ static void forward_outputs(void *argument, int rank, int size) {
         }
 }
 
-void gb_bf16_widened_fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
-                                const struct gb_tensor *x, const void *packed, const float *bias,
-                                const struct gb_tensor *y) {
+static void forward(enum gb_bf16_order order, const struct gb_fc_plan *plan,
+                    const struct gb_exec *exec, const struct gb_tensor *x, const void *packed,
+                    const float *bias, const struct gb_tensor *y) {
     assert(gb_fc_operands_fit(plan, exec, x, y));
-    struct job job = {.plan = plan, .x = x, .y = y, .weights = packed, .bias = bias};
+    struct job job = {
+        .plan = plan, .order = order, .x = x, .y = y, .weights = packed, .bias = bias};
     gb_parallel(exec->threads, forward_outputs, &job);
 }
 
@@ -81,7 +83,7 @@ static void backward_data(const struct job *job, struct gb_range range) {
     size_t inputs = gb_fc_inputs(p);
     for (int n = 0; n < p->n; n++)
         for (size_t i = range.begin; i < range.end; i++) {
-            struct gb_chain chain = gb_chain_of(GB_PAIRS);
+            struct gb_chain chain = gb_chain_of(job->order);
             for (int o = 0; o < p->k; o++)
                 gb_chain_add(&chain, gb_bf16_round(gb_at(job->dy, n, 0, 0)[o]),
                              job->weights[(size_t)o * inputs + weight_of(job->dx, i)]);
@@ -97,7 +99,7 @@ static void backward_weights(const struct job *job, struct gb_range outputs, flo
     for (size_t o = outputs.begin; o < outputs.end; o++) {
         float *d = update ? scratch : job->d_weights + o * inputs;
         for (size_t i = 0; i < inputs; i++) {
-            struct gb_chain chain = gb_chain_of(GB_PAIRS);
+            struct gb_chain chain = gb_chain_of(job->order);
             for (int n = 0; n < p->n; n++)
                 gb_chain_add(&chain, gb_bf16_round(inputs_of(job->x, n)[i]),
                              gb_bf16_round(gb_at(job->dy, n, 0, 0)[o]));
@@ -109,7 +111,7 @@ static void backward_weights(const struct job *job, struct gb_range outputs, flo
     }
 }
 
-static void backward(void *argument, int rank, int size) {
+static void backward_body(void *argument, int rank, int size) {
     const struct job *job = argument;
     const struct gb_fc_problem *p = &job->plan->problem;
     if (job->dx)
@@ -119,13 +121,29 @@ static void backward(void *argument, int rank, int size) {
                      gb_scratch(job->exec, (size_t)rank * job->plan->thread_bytes));
 }
 
-void gb_bf16_widened_fc_backward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
-                                 const struct gb_tensor *x, const struct gb_tensor *dy,
-                                 void *packed, const struct gb_tensor *dx, float *d_packed,
-                                 const struct gb_adam_target *update) {
+static void backward(enum gb_bf16_order order, const struct gb_fc_plan *plan,
+                     const struct gb_exec *exec, const struct gb_tensor *x,
+                     const struct gb_tensor *dy, void *packed, const struct gb_tensor *dx,
+                     float *d_packed, const struct gb_adam_target *update) {
     assert(gb_fc_operands_fit(plan, exec, x, dy) &&
            (!dx || gb_fc_operands_fit(plan, exec, dx, dy)));
     assert(gb_fc_one_target(packed, d_packed, update));
-    struct job job = {plan, exec, x, NULL, dx, dy, packed, NULL, d_packed, update};
-    gb_parallel(exec->threads, backward, &job);
+    struct job job = {plan, order, exec, x, NULL, dx, dy, packed, NULL, d_packed, update};
+    gb_parallel(exec->threads, backward_body, &job);
 }
+
+// The entries of each order.
+#define GB_WIDENED(order_name, order)                                                              \
+    void gb_bf16_widened_fc_forward_##order_name(                                                  \
+        const struct gb_fc_plan *plan, const struct gb_exec *exec, const struct gb_tensor *x,      \
+        const void *packed, const float *bias, const struct gb_tensor *y) {                        \
+        forward(order, plan, exec, x, packed, bias, y);                                            \
+    }                                                                                              \
+    void gb_bf16_widened_fc_backward_##order_name(                                                 \
+        const struct gb_fc_plan *plan, const struct gb_exec *exec, const struct gb_tensor *x,      \
+        const struct gb_tensor *dy, void *packed, const struct gb_tensor *dx, float *d_packed,     \
+        const struct gb_adam_target *update) {                                                     \
+        backward(order, plan, exec, x, dy, packed, dx, d_packed, update);                          \
+    }
+GB_WIDENED(pairs, GB_PAIRS)
+GB_WIDENED(odd, GB_ODD_PAIRS)

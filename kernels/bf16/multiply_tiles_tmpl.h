@@ -7,8 +7,7 @@
 #include "kernels/bf16/conv_dot.h"
 #include "kernels/simd/simd.h"
 
-#define MICRO_KERNEL_ORDER GB_TILES
-
+enum { WORK_SAVED = 4 }; // against fp32, or more
 enum { TILE_ROWS = 16, MAX_MR = 4 * TILE_ROWS, MAX_BLOCK_PIXELS = 256 };
 enum { TILE_ELEMENTS = 2 * GB_TILE_PAIRS, MAX_TILES = MAX_BLOCK_PIXELS / TILE_ROWS };
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// The micro-kernel on VDPBF16PS: MR pixels by up to four vectors of outputs, whose sums stay in
-// registers over all of K. Part of conv_dot_body.c.
+// The micro-kernel on VDPBF16PS or BFDOT: MR pixels by up to four vectors of outputs, whose sums
+// stay in registers over all of K. Part of conv_dot_body.c.
 #ifndef GB_BF16_MULTIPLY_VECTORS_TMPL_H
 #define GB_BF16_MULTIPLY_VECTORS_TMPL_H
 
 #include "kernels/bf16/conv_dot.h"
 #include "kernels/simd/simd.h"
 
-#define MICRO_KERNEL_ORDER GB_PAIRS
-
 enum { MAX_MR = 12, MAX_BLOCK_PIXELS = 192 };
+enum { WORK_SAVED = 1 }; // against fp32
+enum { SLICE = 4 * GB_LANES };
 
 // At most 24 sums; a vector takes 12 broadcasts, enough to hide the latency of the additions.
 static size_t micro_kernel_mr(size_t columns) {
@@ -36,14 +36,16 @@ static void micro_kernel_enter(const struct gb_dot_product *g, struct dot_input 
 }
 
 GB_INLINE void multiply(const struct gb_dot_product *g, const struct dot_input *in, size_t first,
-                        size_t count, const gb_bf16 *b, float *sums, int mr, int vectors) {
+                        size_t count, const gb_bf16 *b, size_t width, float *sums, int mr,
+                        int vectors) {
+    const size_t row = (int)SLICE < (int)GB_BF16_NR ? width : (size_t)vectors * GB_LANES;
     gb_v sum[24] = {0};
     for (int r = 0; r < g->rows.taps; r++) {
         const gb_bf16 *a[MAX_MR];
         GB_UNROLL
         for (int m = 0; m < mr; m++)
             a[m] = in->a[first + gb_min_size((size_t)m, count - 1)] + r * in->row;
-        for (size_t p = 0; p < g->row_pairs; p++, b += 2 * GB_LANES * vectors) {
+        for (size_t p = 0; p < g->row_pairs; p++, b += 2 * row) {
             gb_pairs pairs[4];
             GB_UNROLL
             for (int v = 0; v < vectors; v++)
@@ -58,15 +60,18 @@ GB_INLINE void multiply(const struct gb_dot_product *g, const struct dot_input *
         }
     }
     GB_UNROLL
-    for (int i = 0; i < mr * vectors; i++)
-        gb_v_store(sums + i * GB_LANES, sum[i]);
+    for (int m = 0; m < mr; m++) {
+        GB_UNROLL
+        for (int v = 0; v < vectors; v++)
+            gb_v_store(sums + (size_t)m * row + v * GB_LANES, sum[m * vectors + v]);
+    }
 }
 
 #define MULTIPLY(mr, vectors)                                                                      \
     static void multiply_##mr##_##vectors(const struct gb_dot_product *g,                          \
                                           const struct dot_input *in, size_t first, size_t count,  \
-                                          const gb_bf16 *b, float *sums) {                         \
-        multiply(g, in, first, count, b, sums, mr, vectors);                                       \
+                                          const gb_bf16 *b, size_t width, float *sums) {           \
+        multiply(g, in, first, count, b, width, sums, mr, vectors);                                \
     }
 MULTIPLY(2, 4)
 MULTIPLY(4, 4)
@@ -83,32 +88,41 @@ MULTIPLY(4, 1)
 MULTIPLY(8, 1)
 MULTIPLY(12, 1)
 
-// The fewest pixels of those above that hold `count`, by whole vectors of outputs.
-static void micro_kernel(const struct gb_dot_product *g, const struct dot_input *in, size_t first,
-                         size_t count, const gb_bf16 *b, size_t width, float *sums) {
-    switch (width / GB_LANES) {
+// The fewest pixels of those above that hold `count`, by up to four vectors of outputs.
+static void multiply_slice(const struct gb_dot_product *g, const struct dot_input *in, size_t first,
+                           size_t count, const gb_bf16 *b, size_t width, size_t vectors,
+                           float *sums) {
+    switch (vectors) {
     case 4:
         (count > 4   ? multiply_6_4
          : count > 2 ? multiply_4_4
-                     : multiply_2_4)(g, in, first, count, b, sums);
+                     : multiply_2_4)(g, in, first, count, b, width, sums);
         break;
     case 3:
         (count > 6   ? multiply_8_3
          : count > 4 ? multiply_6_3
          : count > 2 ? multiply_4_3
-                     : multiply_2_3)(g, in, first, count, b, sums);
+                     : multiply_2_3)(g, in, first, count, b, width, sums);
         break;
     case 2:
         (count > 8   ? multiply_12_2
          : count > 4 ? multiply_8_2
          : count > 2 ? multiply_4_2
-                     : multiply_2_2)(g, in, first, count, b, sums);
+                     : multiply_2_2)(g, in, first, count, b, width, sums);
         break;
     default:
         (count > 8   ? multiply_12_1
          : count > 4 ? multiply_8_1
-                     : multiply_4_1)(g, in, first, count, b, sums);
+                     : multiply_4_1)(g, in, first, count, b, width, sums);
     }
+}
+
+// A panel of `width` outputs, which is several slices where vectors are short.
+static void micro_kernel(const struct gb_dot_product *g, const struct dot_input *in, size_t first,
+                         size_t count, const gb_bf16 *b, size_t width, float *sums) {
+    for (size_t at = 0; at < width; at += SLICE)
+        multiply_slice(g, in, first, count, b + 2 * at, width,
+                       gb_min_size(width - at, SLICE) / GB_LANES, sums + at);
 }
 
 #endif

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-// The layout of packed weights that the units avx512_bf16 and amx_bf16 share: B, K x N, where N are
+// The layout of packed weights that the units on dot products share: B, K x N, where N are
 // output channels and K is (tap, input channel), with each tap's channels padded to an even number.
 // Columns are in panels of GB_BF16_NR, the last panel as wide as whole vectors need; a panel has
 // its pairs of neighbouring steps of K row after row:
 //
 //   element (k, column) is at [panel][k / 2][column in the panel][k % 2]
 //
-// A row of a panel is what VDPBF16PS takes from vectors, and 16 rows by 16 columns are a B tile of
-// TDPBF16PS. Padding, of channels and of columns, holds zeros. Gradients and moments have the same
-// elements in the same order, in floats.
+// A row of a panel is what VDPBF16PS and BFDOT take from vectors, and 16 rows by 16 columns are a B
+// tile of TDPBF16PS. Padding, of channels and of columns, holds zeros. Gradients and moments have
+// the same elements in the same order, in floats.
 #ifndef GB_BF16_PACKED_H
 #define GB_BF16_PACKED_H
 

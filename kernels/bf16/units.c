@@ -13,31 +13,43 @@ enum { MAX_UNITS = 4 };
 static const struct gb_bf16_unit *units[MAX_UNITS + 1];
 static pthread_once_t listed = PTHREAD_ONCE_INIT;
 
-#ifdef GB_X86_DOT
+#if defined(GB_AVX512_BF16) || defined(GB_NEON_BF16)
 #define CONV(isa)                                                                                  \
     .conv_plan = gb_bf16_conv_plan__##isa, .conv_plan_free = gb_bf16_conv_plan_free__##isa,        \
     .conv_pack = gb_bf16_conv_pack__##isa, .conv_unpack = gb_bf16_conv_unpack__##isa,              \
     .conv_forward = gb_bf16_conv_forward__##isa,                                                   \
     .conv_backward_data = gb_bf16_conv_backward_data__##isa,                                       \
     .conv_backward_weights = gb_bf16_conv_backward_weights__##isa
-#define FC                                                                                         \
-    .fc_name = "avx512_bf16", .fc_plan = gb_bf16_dot_fc_plan,                                      \
-    .fc_plan_free = gb_bf16_dot_fc_plan_free, .fc_pack = gb_bf16_dot_fc_pack,                      \
-    .fc_unpack = gb_bf16_dot_fc_unpack, .fc_forward = gb_bf16_dot_fc_forward,                      \
-    .fc_backward = gb_bf16_dot_fc_backward
+#define FC(isa)                                                                                    \
+    .fc_name = #isa, .fc_plan = gb_bf16_dot_fc_plan, .fc_plan_free = gb_bf16_dot_fc_plan_free,     \
+    .fc_pack = gb_bf16_dot_fc_pack, .fc_unpack = gb_bf16_dot_fc_unpack,                            \
+    .fc_forward = gb_bf16_dot_fc_forward, .fc_backward = gb_bf16_dot_fc_backward
+#endif
+
+#if defined(GB_AVX512_BF16)
+enum { LEVEL = offsetof(struct gb_cpu, avx512) }; // of the backends that take units
 static const struct gb_bf16_unit avx512_bf16 = {
-    .name = "avx512_bf16", .order_of_conv = GB_PAIRS, CONV(avx512_bf16), FC};
+    .name = "avx512_bf16", .reference = &gb_bf16_widened_pairs, CONV(avx512_bf16), FC(avx512_bf16)};
 static const struct gb_bf16_unit amx_bf16 = {
-    .name = "amx_bf16", .order_of_conv = GB_TILES, CONV(amx_bf16), FC};
+    .name = "amx_bf16", .reference = &gb_bf16_widened_tiles, CONV(amx_bf16), FC(avx512_bf16)};
+#elif defined(GB_NEON_BF16)
+enum { LEVEL = offsetof(struct gb_cpu, neon) };
+static const struct gb_bf16_unit neon_bf16 = {
+    .name = "neon_bf16", .reference = &gb_bf16_widened_odd, CONV(neon_bf16), FC(neon_bf16)};
+#else
+enum { LEVEL = offsetof(struct gb_cpu, any) };
 #endif
 
 static void list_units(void) {
     int count = 0;
-#ifdef GB_X86_DOT
+#if defined(GB_AVX512_BF16)
     if (gb_cpu()->avx512_bf16 && gb_cpu_enable_amx())
         units[count++] = &amx_bf16;
     if (gb_cpu()->avx512_bf16)
         units[count++] = &avx512_bf16;
+#elif defined(GB_NEON_BF16)
+    if (gb_cpu()->neon_bf16)
+        units[count++] = &neon_bf16;
 #endif
     units[count++] = &gb_bf16_widened_pairs;
 }
@@ -52,7 +64,7 @@ enum gb_status gb_bf16_unit_of(const struct gb_backend *backend, const struct gb
     const struct gb_bf16_unit *const *all = gb_bf16_units();
     const char *name = getenv("GB_BF16_UNIT");
     char names[128] = "";
-    if (native->cpu_level != offsetof(struct gb_cpu, avx512)) {
+    if (native->cpu_level != LEVEL) {
         *unit = &gb_bf16_widened_pairs;
         return GB_OK;
     }

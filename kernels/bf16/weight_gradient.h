@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How the weight gradient of the units avx512_bf16 and amx_bf16 divides its sums over pixels. The
+// How the weight gradient of the units on dot products divides its sums over pixels. The
 // reference takes the end of each segment from here: blocks of tiles end with it.
 //
 // A block is what is packed at a time, so that it stays in the second-level cache; within it a tap
@@ -74,5 +74,6 @@ struct gb_gradient_operands {
 // The plan of the weight gradient in each unit (weight_gradient_body.c, compiled for each).
 struct gb_conv_choice gb_bf16_weight_gradient__avx512_bf16(const struct gb_conv_problem *problem);
 struct gb_conv_choice gb_bf16_weight_gradient__amx_bf16(const struct gb_conv_problem *problem);
+struct gb_conv_choice gb_bf16_weight_gradient__neon_bf16(const struct gb_conv_problem *problem);
 
 #endif

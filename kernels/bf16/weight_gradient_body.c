@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The weight gradient of both units: C = A * B with M input channels under a tap, N outputs and
+// The weight gradient of the units: C = A * B with M input channels under a tap, N outputs and
 // pairs of pixels as K (kernels/bf16/weight_gradient.h). Both are packed, x rounded on the way:
 //
 //   for each block of K                            packed x and dy: second-level cache
@@ -270,7 +270,7 @@ static void pack_dy(const struct run *run, const struct k_block *block, size_t v
     struct packed_vector v = {.to = run->packed_dy + vector * g->dy_pairs * GB_LANES * 2,
                               .stride = 0,
                               .type = GB_BF16,
-                              .lanes = gb_min_int(dy->c - channel, GB_LANES),
+                              .lanes = gb_max_int(gb_min_int(dy->c - channel, GB_LANES), 0),
                               .transposed = A_IS_TRANSPOSED && g->exchanged};
     struct pixel_row row = pixel_row_of(dy, dy->w, 0, 1);
     const struct pixel_row zeros = {.at = NULL};

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
-// The weight gradient's micro-kernel on VDPBF16PS: MR channels by two vectors of outputs, whose
-// sums stay in registers over all pairs of a block. Part of weight_gradient_body.c.
+// The weight gradient's micro-kernel on VDPBF16PS or BFDOT: MR channels by NR outputs, whose sums
+// stay in registers over all pairs of a block. Part of weight_gradient_body.c.
 #ifndef GB_BF16_WEIGHT_GRADIENT_VECTORS_TMPL_H
 #define GB_BF16_WEIGHT_GRADIENT_VECTORS_TMPL_H
 
+#include "kernels/bf16/packed.h"
 #include "kernels/bf16/weight_gradient.h"
 #include "kernels/simd/simd.h"
 
-enum { MR = 8, NR = 2 * GB_LANES };
+// Sixteen sums, of channels that one vector of packed x has.
+enum { MR = GB_LANES < 8 ? GB_LANES : 8, VECTORS = 16 / MR, NR = VECTORS * GB_LANES };
+static_assert((int)NR == (int)GB_BF16_VECTOR || VECTORS == 2,
+              "one vector is left of a panel, or none");
 
 enum { WORK_SAVED = 1 }; // against fp32
 enum { A_IS_TRANSPOSED = false };
@@ -17,7 +21,7 @@ static void micro_kernel_end(void) {}
 
 GB_INLINE void multiply(const struct gb_gradient_operands *in, const gb_bf16 *a, const gb_bf16 *b,
                         size_t width, float *sums, bool add, int vectors) {
-    gb_v sum[MR][2] = {0};
+    gb_v sum[MR][VECTORS] = {0};
     for (int m = 0; add && m < MR; m++)
         for (int v = 0; v < vectors; v++)
             sum[m][v] = gb_v_load(sums + (size_t)m * width + v * GB_LANES);
@@ -25,8 +29,10 @@ GB_INLINE void multiply(const struct gb_gradient_operands *in, const gb_bf16 *a,
         const gb_bf16 *pa = a + s * in->a_segment * 2 * GB_LANES;
         const gb_bf16 *pb = b + s * in->b_segment * 2 * GB_LANES;
         for (size_t p = 0; p < in->pairs; p++, pa += 2 * GB_LANES, pb += 2 * GB_LANES) {
-            const gb_pairs dy[2] = {gb_pairs_load(pb),
-                                    gb_pairs_load(pb + (size_t)(vectors - 1) * in->b_vector)};
+            gb_pairs dy[VECTORS];
+            GB_UNROLL
+            for (int v = 0; v < vectors; v++)
+                dy[v] = gb_pairs_load(pb + (size_t)v * in->b_vector);
             GB_UNROLL
             for (int m = 0; m < MR; m++) {
                 const gb_pairs x = gb_pairs_set(pa + 2 * m);
@@ -45,9 +51,9 @@ static void multiply_1(const struct gb_gradient_operands *in, const gb_bf16 *a, 
                        size_t width, float *sums, bool add) {
     multiply(in, a, b, width, sums, add, 1);
 }
-static void multiply_2(const struct gb_gradient_operands *in, const gb_bf16 *a, const gb_bf16 *b,
-                       size_t width, float *sums, bool add) {
-    multiply(in, a, b, width, sums, add, 2);
+static void multiply_all(const struct gb_gradient_operands *in, const gb_bf16 *a, const gb_bf16 *b,
+                         size_t width, float *sums, bool add) {
+    multiply(in, a, b, width, sums, add, VECTORS);
 }
 
 // `channels` by `width` sums, rounded up to whole micro-tiles; added to those before, or set.
@@ -56,8 +62,8 @@ static void multiply_unit(const struct gb_gradient_operands *in, size_t channels
     for (size_t m = 0; m < channels; m += MR) {
         const gb_bf16 *a = in->a + m / GB_LANES * in->a_panel + m % GB_LANES * 2;
         for (size_t o = 0; o < width; o += NR)
-            (o + NR <= width ? multiply_2 : multiply_1)(in, a, in->b + o / GB_LANES * in->b_vector,
-                                                        width, sums + m * width + o, add);
+            (o + NR <= width ? multiply_all : multiply_1)(
+                in, a, in->b + o / GB_LANES * in->b_vector, width, sums + m * width + o, add);
     }
 }
 

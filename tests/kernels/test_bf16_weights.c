@@ -8,10 +8,6 @@
 #include "tests/kernels/check.h"
 #include "tests/support/test.h"
 
-static const struct gb_bf16_unit *reference_of(const struct gb_bf16_unit *unit) {
-    return unit->order_of_conv == GB_PAIRS ? &gb_bf16_widened_pairs : &gb_bf16_widened_tiles;
-}
-
 // Of a type, with values that rounding changes.
 static struct gb_tensor numbers(const char *name, enum gb_type type, int n, int h, int w, int c,
                                 uint32_t stream) {
@@ -80,7 +76,7 @@ static void check_conv(const char *text) {
     for (const struct gb_bf16_unit *const *unit = gb_bf16_units(); *unit; unit++) {
         if (strcmp((*unit)->name, "widened") == 0)
             continue;
-        conv_results(reference_of(*unit), &p, 2, &x, &dy, weights, results[0], results[1]);
+        conv_results((*unit)->reference, &p, 2, &x, &dy, weights, results[0], results[1]);
         for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
             conv_results(*unit, &p, threads, &x, &dy, weights, results[2], results[3]);
             if (!gb_check_same_floats(text, count, results[0], results[2]) ||
@@ -167,7 +163,7 @@ static void check_fc(const char *text) {
     for (const struct gb_bf16_unit *const *unit = gb_bf16_units(); *unit; unit++) {
         if (strcmp((*unit)->name, "widened") == 0)
             continue;
-        fc_results(&gb_bf16_widened_pairs, &p, 2, &in, &results[0]);
+        fc_results((*unit)->reference, &p, 2, &in, &results[0]);
         for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
             fc_results(*unit, &p, threads, &in, &results[1]);
             assert_true(gb_check_same_bits(text, &results[0].y, &results[1].y));
