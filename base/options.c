@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#define _DEFAULT_SOURCE // strsep
 #include "base/options.h"
 
 #include <assert.h>
@@ -11,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/console.h"
 #include "base/utf8.h"
 
 // What popt returns for --help and its forms, and for option 0.
@@ -164,16 +164,7 @@ static void print_row(const char *left, const char *help, const char *value) {
         used = 0;
     }
     printf("%*s", COLUMN - used, "");
-    used = COLUMN;
-    for (char *rest = text, *word; (word = strsep(&rest, " "));) {
-        const int length = (int)strlen(word);
-        if (used > COLUMN && used + 1 + length > COLUMNS) {
-            printf("\n%*s", COLUMN, "");
-            used = COLUMN;
-        }
-        used += printf(used > COLUMN ? " %s" : "%s", word);
-    }
-    putchar('\n');
+    gb_print_wrapped(stdout, text, COLUMN, COLUMNS);
 }
 
 static void print_help(const struct gb_command *command, const struct gb_option *options) {

@@ -3,13 +3,13 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/console.h"
 
-static const double terminal_pause = 0.2, line_pause = 10; // seconds between updates
-enum { BAR = 30, SHORTEST_BAR = 5 };                       // columns
+// Seconds between updates: of a bar, of lines, of lines with --verbose.
+static const double terminal_pause = 0.2, line_pause = 10, verbose_pause = 1;
+enum { BAR = 30, SHORTEST_BAR = 5 }; // columns
 
 void gb_duration_text(double seconds, char text[static 32]) {
     if (!(seconds >= 0 && seconds < 1e15)) { // of a file; nothing that was measured
@@ -29,21 +29,14 @@ void gb_progress_begin(struct gb_progress *progress, const char *label, long fir
     *progress = (struct gb_progress){.label = label,
                                      .first = first,
                                      .last = last,
-                                     .terminal = isatty(STDOUT_FILENO),
+                                     .terminal = gb_console_escapes() && !gb_console.verbose,
                                      .start = gb_seconds()};
     progress->shown = progress->start;
 }
 
-static int terminal_columns(void) {
-    enum { USUAL = 80 };
-    struct winsize window;
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col
-                                                                               : USUAL;
-}
-
 // One line that must not wrap, or it could not be overwritten. Label before text before bar.
 static void redraw(const struct gb_progress *progress, double share, const char *text) {
-    int room = terminal_columns() - 1 - (int)strlen(progress->label) - 1;
+    int room = gb_console_columns() - 1 - (int)strlen(progress->label) - 1;
     int bar = room - (int)strlen(text) - (int)strlen("[] ");
     bar = bar > BAR ? BAR : bar;
     printf("\r%s ", progress->label);
@@ -57,10 +50,15 @@ static void redraw(const struct gb_progress *progress, double share, const char 
 }
 
 bool gb_progress_due(const struct gb_progress *progress) {
-    return gb_seconds() - progress->shown >= (progress->terminal ? terminal_pause : line_pause);
+    const double pause = progress->terminal   ? terminal_pause
+                         : gb_console.verbose ? verbose_pause
+                                              : line_pause;
+    return !gb_console.quiet && gb_seconds() - progress->shown >= pause;
 }
 
 void gb_progress_show(struct gb_progress *progress, double share, const char *text) {
+    if (gb_console.quiet)
+        return;
     progress->shown = gb_seconds();
     if (progress->terminal)
         redraw(progress, share, text);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Progress of a long loop on stdout: a bar on a terminal, otherwise a line every few seconds.
+// Progress of a long loop on stdout: a bar on a terminal that takes escapes, otherwise a line every
+// 10 seconds, with --verbose every second; nothing with --quiet (base/console.h).
 #ifndef GB_PROGRESS_H
 #define GB_PROGRESS_H
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/atomic_file.h"
+#include "base/console.h"
 #include "base/minmax.h"
 #include "base/options.h"
 #include "base/progress.h"
@@ -240,10 +241,11 @@ static void print_verdict(const struct gb_row *rows, size_t count) {
         failed += !gb_row_is_control(&rows[i]) && rows[i].error;
     }
     if (failed > 0)
-        printf("FAIL: %d of %d rows failed and have no time\n", failed, all);
+        printf("%s: %d of %d rows failed and have no time\n", gb_console_verdict(false), failed,
+               all);
     else
-        printf("PASS: %d row%s timed; shorter is better, speed 1.00 the fastest\n", all,
-               all == 1 ? "" : "s");
+        printf("%s: %d row%s timed; shorter is better, speed 1.00 the fastest\n",
+               gb_console_verdict(true), all, all == 1 ? "" : "s");
 }
 
 static enum gb_status sweep_into(const struct given *given, const struct gb_catalog *catalog,
@@ -252,12 +254,12 @@ static enum gb_status sweep_into(const struct given *given, const struct gb_cata
     struct gb_verdicts verdicts;
     GB_TRY(gb_journal_open(&journal, given->json, given->resume));
     if (journal.dropped)
-        printf("%s: dropped the incomplete last line\n", given->json);
+        gb_say("%s: dropped the incomplete last line\n", given->json);
     struct gb_sweep sweep = sweep_of(given, catalog, open_verdicts(given, &verdicts));
     sweep.report = report;
     sweep.budget = given->launch < 0 ? given->budget : 0; // all launches time the same
     enum gb_status status = gb_sweep_run(&sweep, &journal);
-    if (given->launch < 0 && journal.rows.count > 0)
+    if (given->launch < 0 && journal.rows.count > 0 && !gb_console.quiet)
         gb_bench_table_print(stdout, journal.rows.list, journal.rows.count);
     if (given->launch < 0 && (status == GB_OK || status == GB_CHECK_FAILED))
         print_verdict(journal.rows.list, journal.rows.count);
@@ -366,7 +368,7 @@ static void warn_of_launches(const struct given *given, int rows) {
     while (needed < GB_SAMPLE_MAX && gb_rank_sum_min_p(needed, needed) > level)
         needed++;
     if (needed > given->launches)
-        printf("%d launches are too few for compare to judge %d row%s: it takes %d.\n",
+        gb_say("%d launches are too few for compare to judge %d row%s: it takes %d.\n",
                given->launches, rows, rows == 1 ? "" : "s", needed);
 }
 
@@ -376,18 +378,18 @@ static enum gb_status launch_all(const struct given *given, const struct gb_fore
     const double seconds = given->launches * (once->seconds - checks) + checks;
     char duration[32];
     gb_duration_text(seconds, duration);
-    printf("%d launches of %d row%s, about %s\n", given->launches, once->rows,
+    gb_say("%d launches of %d row%s, about %s\n", given->launches, once->rows,
            once->rows == 1 ? "" : "s", duration);
     if (!given->budget)
         gb_forecast_warn(seconds);
     warn_of_launches(given, once->rows);
-    fflush(stdout);
     enum gb_status status = gb_launches_run(argc, argv, given->launches, given->budget);
     if (status != GB_OK && status != GB_CHECK_FAILED)
         return status;
     struct gb_rows rows;
     GB_TRY(gb_rows_read(given->json, &rows));
-    gb_bench_table_print(stdout, rows.list, rows.count);
+    if (!gb_console.quiet)
+        gb_bench_table_print(stdout, rows.list, rows.count);
     print_verdict(rows.list, rows.count);
     gb_rows_free(&rows);
     return status;
@@ -503,6 +505,7 @@ static enum gb_status bench(int argc, const char **argv) {
                          "check results once per build and machine, or in every launch"),
         gb_option_flag("forecast", &given.forecast, "print the rows and the time they take"),
         gb_option_flag("list", &given.list, "print the benchmarks without timing them"),
+        GB_CONSOLE_OPTIONS,
         GB_ALLOW_EMULATION(&given.allow_emulation),
         {0},
     };

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/console.h"
 #include "bench/commands.h"
 #include "bench/environment.h"
 #include "bench/peaks/peaks.h"
@@ -30,18 +31,8 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 // A summary, wrapped at 80 columns behind the command's name.
 static void print_command(const char *name, const char *summary) {
     enum { COLUMN = 12, COLUMNS = 80 };
-    int used = printf("  %-*s", COLUMN - 2, name);
-    while (*summary) {
-        const int word = (int)strcspn(summary, " ");
-        if (used > COLUMN && used + 1 + word > COLUMNS) {
-            printf("\n%*s", COLUMN, "");
-            used = COLUMN;
-        }
-        used += printf("%s%.*s", used > COLUMN ? " " : "", word, summary);
-        summary += word;
-        summary += *summary == ' ';
-    }
-    putchar('\n');
+    printf("  %-*s", COLUMN - 2, name);
+    gb_print_wrapped(stdout, summary, COLUMN, COLUMNS);
 }
 
 static void print_help(void) {
@@ -83,7 +74,9 @@ static enum gb_status print_man(void) {
     printf(".SH EXIT STATUS\n0 done, 1 a comparison or check failed, 2 bad usage or input, 3 not "
            "comparable, 130 interrupted.\n.SH ENVIRONMENT\n.TP\n.B GB_BACKEND\nThe default of "
            "\\-\\-backend.\n.TP\n.B GB_ISA\nThe best instruction set that the default backend may "
-           "use.\n.TP\n.B OMP_NUM_THREADS\nThe default of \\-\\-threads.\n");
+           "use.\n.TP\n.B OMP_NUM_THREADS\nThe default of \\-\\-threads.\n.TP\n.B NO_COLOR\nIf not "
+           "empty, terminals get no "
+           "colour.\n.TP\n.B TERM\nIf dumb, they get no escapes.\n");
     return GB_OK;
 }
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/console.h"
+
 double gb_forecast_run(const struct gb_benchmark *benchmark) {
     const double flops = 50e9, bytes = 5e9; // per second
     const double call = 1e-6;
@@ -54,5 +56,5 @@ enum gb_status gb_budget_parse(const char *option, const char *text, double *sec
 void gb_forecast_warn(double seconds) {
     const double hour = 3600;
     if (seconds > hour)
-        printf("More than an hour: --suite quick, --budget 10min or a --filter take less.\n");
+        gb_say("More than an hour: --suite quick, --budget 10min or a --filter take less.\n");
 }

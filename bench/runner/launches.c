@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/console.h"
 #include "base/interrupt.h"
 #include "base/progress.h"
 #include "bench/child.h"
@@ -159,7 +160,7 @@ enum gb_status gb_launches_run(int argc, const char **argv, int launches, double
             words[count] = "--resume";
         if (i > 0)
             gb_duration_text((gb_seconds() - start) / i * (launches - i), left);
-        printf("launch %d of %d%s%s%s\n", i + 1, launches, i > 0 ? ", " : "", left,
+        gb_say("launch %d of %d%s%s%s\n", i + 1, launches, i > 0 ? ", " : "", left,
                i > 0 ? " left" : "");
         enum gb_status status = gb_launch(GB_THIS_EXECUTABLE, words, false);
         if (status != GB_OK)

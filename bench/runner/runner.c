@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/console.h"
 #include "base/grow.h"
 #include "base/interrupt.h"
 #include "base/progress.h"
@@ -302,8 +303,20 @@ static enum gb_status add_control(struct run *run, struct gb_row *part) {
     return GB_OK;
 }
 
+static void say_row(const struct gb_row *row) {
+    if (row->error)
+        gb_say_more("%s, %s, %d thread%s: %s\n", row->problem, row->backend, row->threads,
+                    row->threads == 1 ? "" : "s", row->error);
+    else
+        gb_say_more("%s, %s, %d thread%s, %s: %.4g ms +- %.1f %%, %.0f %% of peak\n", row->problem,
+                    row->backend, row->threads, row->threads == 1 ? "" : "s",
+                    gb_cache_name(row->cache), 1e3 * row->median_seconds, 50 * row->spread,
+                    100 * row->share_of_peak);
+}
+
 static enum gb_status keep_row(struct run *run, struct gb_row *row) {
     GB_TRY(gb_row_evaluate(row));
+    say_row(row);
     return gb_journal_add(run->journal, row);
 }
 
@@ -443,10 +456,9 @@ enum gb_status gb_sweep_run(const struct gb_sweep *sweep, struct gb_journal *jou
     enum gb_status status = visit_groups(&run, count_group);
     char duration[32];
     gb_duration_text(run.cost_all, duration);
-    printf("%d row%s to time, about %s\n", run.rows_all, run.rows_all == 1 ? "" : "s", duration);
+    gb_say("%d row%s to time, about %s\n", run.rows_all, run.rows_all == 1 ? "" : "s", duration);
     if (sweep->budget == 0)
         gb_forecast_warn(run.cost_all);
-    fflush(stdout);
     if (status == GB_OK)
         status = visit_groups(&run, time_group);
     if (status == GB_OK)
@@ -464,7 +476,7 @@ enum gb_status gb_sweep_run(const struct gb_sweep *sweep, struct gb_journal *jou
     unpin(&run);
     gb_progress_end(&run.progress);
     if (status == GB_OK && run.rows_done < run.rows_all)
-        printf("the budget was used after %d of %d rows%s\n", run.rows_done, run.rows_all,
+        gb_say("the budget was used after %d of %d rows%s\n", run.rows_done, run.rows_all,
                journal->path ? "; --resume times the rest" : "");
     return status;
 }

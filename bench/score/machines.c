@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/console.h"
 #include "base/json.h"
 #include "base/minmax.h"
 #include "bench/report/figures.h"
@@ -471,22 +472,6 @@ void gb_tables_markdown(FILE *file, const json_t *tables) {
     }
 }
 
-// Breaks a note at 80 columns.
-static void print_wrapped(FILE *file, const char *text) {
-    int column = 0;
-    while (*text) {
-        const int word = (int)strcspn(text, " ");
-        if (column > 0 && column + 1 + word > 80) {
-            fputc('\n', file);
-            column = 0;
-        }
-        column += fprintf(file, "%s%.*s", column ? " " : "", word, text);
-        text += word;
-        text += strspn(text, " ");
-    }
-    fputc('\n', file);
-}
-
 // Long values of one machine below the other.
 static void print_list(FILE *file, const json_t *rows) {
     size_t i;
@@ -538,7 +523,7 @@ void gb_tables_print(FILE *file, const json_t *tables, const struct gb_machines 
         else
             print_columns(file, rows, machines->count);
         if (*gb_json_text(table, "note"))
-            print_wrapped(file, gb_json_text(table, "note"));
+            gb_print_wrapped(file, gb_json_text(table, "note"), 0, gb_console_columns());
     }
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/console.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "tasks/prediction/predictor.h"
@@ -166,12 +167,11 @@ static enum gb_status check_task(const struct gb_task *task, const json_t *commi
         status = check_backend(&job, *b, request->threads, &expected, json_object_get(found, name),
                                &outcome->differing);
         outcome->compared++;
-        printf("%-10s %-8s %s\n", task->name, name,
+        gb_say("%-10s %-8s %s\n", task->name, name,
                status != GB_OK               ? "failed"
                : outcome->differing > before ? "DIFFERS"
                : expected.origin == SAME_ISA ? "identical"
                                              : "within 2e-2 of scalar");
-        fflush(stdout);
     }
     gb_reduced_close(&job);
     return status;
@@ -193,12 +193,14 @@ static enum gb_status check(const char *path, const json_t *committed,
     if (status == GB_OK && request->update)
         status = gb_json_write(path, found);
     json_decref(found);
-    if (status == GB_OK && outcome.differing > 0)
+    if (status == GB_OK && outcome.differing > 0) {
+        printf("%s: %d metrics differ\n", gb_console_verdict(false), outcome.differing);
         return gb_fail(GB_CHECK_FAILED, "metrics differ", path,
                        "%d of them, see above; if that is intended, --update rewrites the file",
                        outcome.differing);
+    }
     if (status == GB_OK && !request->update)
-        printf("all %d reproduced\n", outcome.compared);
+        printf("%s: all %d reproduced\n", gb_console_verdict(true), outcome.compared);
     return status;
 }
 

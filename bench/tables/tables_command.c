@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/console.h"
 #include "base/minmax.h"
 #include "base/options.h"
 #include "bench/commands.h"
@@ -48,6 +49,7 @@ static enum gb_status parse_and_run(int argc, const char **argv, const char **lo
         gb_option_string("backend", "NAME", &request.backend,
                          "(--check) this native backend alone"),
         gb_option_flag("update", &request.update, "(--check) write RESULTS/check.json"),
+        GB_CONSOLE_OPTIONS,
         {0},
     };
     GB_TRY(gb_options_parse(&gb_tables_command, options, argc, argv, &helped));

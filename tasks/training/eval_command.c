@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/atomic_file.h"
+#include "base/console.h"
 #include "base/files.h"
 #include "base/options.h"
 #include "base/progress.h"
@@ -63,6 +64,7 @@ static enum gb_status parse(const struct gb_command *command, const struct gb_op
         gb_option_choice("precision", "fp32|bf16", &r->precision,
                          "operands of convolutions and fully connected layers (default: the "
                          "checkpoint's)"),
+        GB_CONSOLE_OPTIONS,
     };
     enum { SHARED = sizeof shared / sizeof *shared, MAX_OWN = 8 };
     struct gb_option options[SHARED + GB_DATA_OPTIONS + MAX_OWN + 1] = {0};
@@ -159,10 +161,10 @@ static enum gb_status load_into(const struct request *request, const struct gb_b
 static void note_other_data(const struct request *request, bool trained_on_synthetic) {
     const char *directory = request->source.directory;
     if (!trained_on_synthetic && !directory)
-        printf("%s was trained on published data, but is used on generated data: give --data\n",
+        gb_say("%s was trained on published data, but is used on generated data: give --data\n",
                request->checkpoint);
     if (trained_on_synthetic && directory)
-        printf("%s was trained on generated data, but is used on %s\n", request->checkpoint,
+        gb_say("%s was trained on generated data, but is used on %s\n", request->checkpoint,
                directory);
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/console.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "base/options.h"
@@ -132,7 +133,7 @@ static enum gb_status train(const struct job *job, const struct gb_reduced_job *
     run.resume = again && !gb_is_missing(checkpoint);
     run.replace = !run.resume;
     if (*record)
-        printf("%s: already trained (%s)\n", label, directory);
+        gb_say("%s: already trained (%s)\n", label, directory);
     else
         GB_TRY(gb_training_run(&run, reduced->splits, record));
     return GB_OK;
@@ -220,8 +221,7 @@ static enum gb_status check_backend(struct job *job, const struct gb_task *task,
         GB_TRY(find_difference(job, task, backend, reference, &difference));
     const bool agrees = difference <= check_bound;
     snprintf(text, sizeof text, "%.1e", difference);
-    printf("  %9s%c", text, agrees ? ' ' : '!');
-    fflush(stdout);
+    gb_say("  %9s%c", text, agrees ? ' ' : '!');
     if (agrees && !before)
         gb_verdicts_add(verdicts, key, text);
     job->checked++;
@@ -244,11 +244,11 @@ static enum gb_status check_task(struct job *job, const struct gb_task *task) {
     if (gb_verdicts_open(&verdicts, directory) != GB_OK)
         verdicts = (struct gb_verdicts){0};
     enum gb_status status = GB_OK;
-    printf("%-10s", task->name);
+    gb_say("%-10s", task->name);
     for (const struct gb_backend *const *b = gb_backends(); *b && status == GB_OK; b++)
         if (is_checked(*b))
             status = check_backend(job, task, *b, &reference, &verdicts);
-    putchar('\n');
+    gb_say("\n");
     if (reference.opened)
         gb_reduced_close(&reference.reduced);
     gb_verdicts_close(&verdicts);
@@ -256,16 +256,16 @@ static enum gb_status check_task(struct job *job, const struct gb_task *task) {
 }
 
 static enum gb_status check_all(struct job *job) {
-    printf("\nFirst %d training steps: largest relative difference in bits/dim from scalar\n"
+    gb_say("\nFirst %d training steps: largest relative difference in bits/dim from scalar\n"
            "(tolerance %.0e)\n\n%-10s",
            check_steps(job), check_bound, "");
     for (const struct gb_backend *const *b = gb_backends(); *b; b++)
         if (is_checked(*b))
-            printf("  %9s ", (*b)->name);
+            gb_say("  %9s ", (*b)->name);
         else if (gb_backend_supported(*b) && gb_backend_load(*b) != GB_OK)
             fprintf(stderr, "glowbench: backend %s is not checked: %s\n", (*b)->name,
                     gb_error_message());
-    putchar('\n');
+    gb_say("\n");
     for (int i = 0; i < job->tasks; i++)
         GB_TRY(check_task(job, gb_tasks()[i]));
     return GB_OK;
@@ -282,7 +282,7 @@ static int count_better(const struct job *job) {
 
 // Within 80 columns.
 static void print_table(const struct job *job) {
-    printf("\nTrained by %s, %d thread%s:\n\n%-8s %5s %7s %8s %8s %8s %8s\n", job->backend->name,
+    gb_say("\nTrained by %s, %d thread%s:\n\n%-8s %5s %7s %8s %8s %8s %8s\n", job->backend->name,
            job->threads, job->threads == 1 ? "" : "s", "task", "steps", "weights", "ms/step",
            "bits/dim", "score", "baseline");
     for (int i = 0; i < job->tasks; i++) {
@@ -291,7 +291,7 @@ static void print_table(const struct job *job) {
         char trivial[64], weights[32];
         snprintf(trivial, sizeof trivial, "trivial_%s", task->headline);
         snprintf(weights, sizeof weights, "%.2f M", 1e-6 * gb_json_number(record, "parameters"));
-        printf("%-8s %5.0f %7s %8.2f %8.4f %8.4f %8.4f%c %s%s\n", task->name,
+        gb_say("%-8s %5.0f %7s %8.2f %8.4f %8.4f %8.4f%c %s%s\n", task->name,
                gb_json_number(json_object_get(record, "config"), "iterations"), weights,
                1e3 * gb_json_number(record, "step_seconds_median"),
                gb_json_number(metrics, "bits_per_dimension"),
@@ -299,21 +299,20 @@ static void print_table(const struct job *job) {
                gb_reduced_beats_trivial(task, record) ? ' ' : '!', task->headline,
                task->lower_is_better ? " (lower)" : "");
     }
-    fputs("\nms/step: median training step. bits/dim: of the test set, lower is better.\n"
-          "score: higher is better, psnr in dB. baseline: the score of a predictor that\n"
-          "ignores the input.",
-          stdout);
-    puts(count_better(job) < job->tasks ? " !: not better than the baseline." : "");
+    gb_say("\nms/step: median training step. bits/dim: of the test set, lower is better.\n"
+           "score: higher is better, psnr in dB. baseline: the score of a predictor that\n"
+           "ignores the input.%s\n",
+           count_better(job) < job->tasks ? " !: not better than the baseline." : "");
 }
 
 static void print_verdict(const struct job *job, enum gb_status status, double seconds) {
     char duration[32];
     const int better = count_better(job);
     gb_duration_text(seconds, duration);
-    printf("\nPictures: %s/*/samples.png; logs and checkpoints next to them\n"
-           "%s  %d of %d tasks beat their baseline, %d of %d backend checks agree (%s)\n",
-           job->out, status == GB_OK ? "PASS" : "FAIL", better, job->tasks, job->agreeing,
-           job->checked, duration);
+    gb_say("\nPictures: %s/*/samples.png; logs and checkpoints next to them\n", job->out);
+    printf("%s  %d of %d tasks beat their baseline, %d of %d backend checks agree (%s)\n",
+           gb_console_verdict(status == GB_OK), better, job->tasks, job->agreeing, job->checked,
+           duration);
 }
 
 static enum gb_status run_all(struct job *job) {
@@ -347,6 +346,7 @@ static enum gb_status run(int argc, const char **argv) {
                          "checks are in fp32 (default: fp32)"),
         gb_option_int("threads", "T", &job.threads, 1, GB_MAX_THREADS,
                       "threads (default: all CPUs)"),
+        GB_CONSOLE_OPTIONS,
         {0},
     };
     GB_TRY(gb_options_parse(&gb_run_command, options, argc, argv, &helped));

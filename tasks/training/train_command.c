@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/console.h"
 #include "base/files.h"
 #include "base/interrupt.h"
 #include "base/json.h"
@@ -37,7 +38,7 @@ struct given {
 gb_measure_peaks_fn *gb_train_measure_peaks;
 
 void gb_print_note(const char *line) {
-    printf("%s\n", line);
+    gb_say("%s\n", line);
 }
 
 static const char resuming[] = "cannot change on resume";
@@ -79,7 +80,7 @@ static enum gb_status configure_model(const struct given *given, const struct gb
     }
     GB_TRY(follow_flow(given, model, shape, &config->factored, &parameters));
     if (parameters.flow)
-        printf("%s: growth %d, %d channels: %zu parameters, the flow with these options has %zu\n",
+        gb_say("%s: growth %d, %d channels: %zu parameters, the flow with these options has %zu\n",
                model->name, config->factored.growth, config->factored.channels, parameters.baseline,
                parameters.flow);
     return GB_OK;
@@ -421,6 +422,7 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
         gb_option_int("crops", "N", &given.run.crops, 1, GB_MAX_CROPS,
                       "(sr only) random crops scored per test set (default: 1000, as in the "
                       "paper)"),
+        GB_CONSOLE_OPTIONS,
     };
     enum { OWN = sizeof own / sizeof *own };
     struct gb_option options[OWN + GB_DATA_OPTIONS + GB_MODEL_OPTIONS + 1] = {0};

@@ -9,6 +9,7 @@
 
 #include "base/atomic_file.h"
 #include "base/clock.h"
+#include "base/console.h"
 #include "base/files.h"
 #include "base/grow.h"
 #include "base/interrupt.h"
@@ -389,9 +390,8 @@ static enum gb_status finish(const struct gb_training_run *run, const struct gb_
     GB_TRY(gb_path_join(run->out, "run.json", path));
     GB_TRY(gb_path_join(run->out, "samples.png", picture));
     struct gb_predictor predictor;
-    printf("%s: evaluating %d test images\n", run->label ? run->label : run->config.task->name,
+    gb_say("%s: evaluating %d test images\n", run->label ? run->label : run->config.task->name,
            splits[GB_SPLIT_TEST].count);
-    fflush(stdout);
     GB_TRY(create_predictor(trainer, &options, &predictor));
     json_t *metrics = json_object();
     enum gb_status status = gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
@@ -483,7 +483,7 @@ static void announce(const struct gb_training_run *run, const struct gb_trainer 
     const struct gb_run_config *config = &run->config;
     struct gb_model_shapes one;
     gb_model_shapes(config->model->kind, &config->config, 1, &one);
-    printf("%s: %d training and %d test images (%s), %dx%d, %s (%s) with %.2f M parameters, %s%s, "
+    gb_say("%s: %d training and %d test images (%s), %dx%d, %s (%s) with %.2f M parameters, %s%s, "
            "%d thread%s\n",
            config->task->name, splits[GB_SPLIT_TRAIN].count, splits[GB_SPLIT_TEST].count,
            run->data_directory ? run->data_directory : "generated", one.y.h, one.y.w,
@@ -492,8 +492,7 @@ static void announce(const struct gb_training_run *run, const struct gb_trainer 
            config->precision == GB_BF16 ? " in bf16" : "", run->threads,
            run->threads == 1 ? "" : "s");
     if (trainer->step > 0)
-        printf("%s: resuming at step %ld\n", config->task->name, trainer->step);
-    fflush(stdout);
+        gb_say("%s: resuming at step %ld\n", config->task->name, trainer->step);
 }
 
 static enum gb_status train_and_finish(struct gb_training_run *run, struct gb_trainer *trainer,

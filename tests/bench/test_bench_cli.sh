@@ -56,6 +56,14 @@ grep -q "^n1h8w8c4 " out || complain "no table"
 grep -q "\"name\": \"$problem/scalar/warm/" google || complain "not in Google Benchmark's JSON"
 [ "$(tail -c 2 google)" = '}' ] || complain "Google Benchmark's JSON has no end"
 
+# With --quiet the verdict is all that is printed, of several launches as well; --verbose adds a line per row.
+works "$@" --quiet
+[ "$(cat out)" = 'PASS: 1 row timed; shorter is better, speed 1.00 the fastest' ] || complain "--quiet: $(cat out)"
+works "$@" --quiet --launches 2 --json launches
+[ "$(cat out)" = 'PASS: 2 rows timed; shorter is better, speed 1.00 the fastest' ] || complain "--quiet: $(cat out)"
+works "$@" --verbose
+grep -q "^$problem, scalar, 1 thread, warm: [0-9.e-]* ms +- [0-9.]* %, [0-9]* % of peak\$" out || complain "--verbose: $(cat out)"
+
 # What Google Benchmark takes from the environment changes no row.
 BENCHMARK_REPORT_AGGREGATES_ONLY=true BENCHMARK_REPETITIONS=1 "$glowbench" bench "$@" --json aggregates >out 2>err ||
     complain "fails with Google Benchmark's variables"

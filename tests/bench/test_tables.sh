@@ -247,7 +247,7 @@ gives 2 'missing option: --time-to: required by --log, --tsv and --mllog' tables
 # --check of one task on one backend, and no other.
 run tables --check --task depth --backend scalar --threads 1 --results "$results"
 [ $code -eq 0 ] && [ "$(cat out)" = 'depth      scalar   identical
-all 1 reproduced' ] || complain "--check --task depth --backend scalar: exit code $code"
+PASS: all 1 reproduced' ] || complain "--check --task depth --backend scalar: exit code $code"
 gives 2 "unknown task: hores" tables --check --task hores --results "$results"
 gives 2 "sclar" tables --check --backend sclar --results "$results"
 
