@@ -16,6 +16,7 @@ static const char what[] = "cannot join the MPI job";
 struct opinion {
     int status;
     unsigned flags;
+    bool ends; // its command
 };
 // What ranks on one host divide among them.
 struct seat {
@@ -190,9 +191,9 @@ static bool report_failure(enum gb_status own, double seconds, enum gb_status *s
 }
 
 // false: not within this time.
-static bool exchange_opinions(enum gb_status *status, unsigned *flags, double seconds) {
+static bool exchange_opinions(enum gb_status *status, unsigned *flags, bool ends, double seconds) {
     const enum gb_status own = *status;
-    job.opinions[job.ranks.rank] = (struct opinion){(int)own, *flags};
+    job.opinions[job.ranks.rank] = (struct opinion){(int)own, *flags, ends};
     if (!gather(job.opinions, sizeof *job.opinions, seconds))
         return false;
     for (int r = 0; r < job.ranks.count; r++)
@@ -203,24 +204,31 @@ static bool exchange_opinions(enum gb_status *status, unsigned *flags, double se
 enum gb_status gb_ranks_agree(enum gb_status status, unsigned *flags) {
     unsigned none = 0;
     if (job.ranks.count > 1)
-        exchange_opinions(&status, flags ? flags : &none, 0);
+        exchange_opinions(&status, flags ? flags : &none, false, 0);
     return status;
+}
+
+static bool all_end(void) {
+    for (int r = 0; r < job.ranks.count; r++)
+        if (!job.opinions[r].ends)
+            return false;
+    return true;
 }
 
 enum gb_status gb_ranks_end(enum gb_status status) {
     static const double patience = 10;
-    if (!job.transport)
+    unsigned none = 0;
+    if (!job.transport || job.ranks.count == 1)
         return status;
-    if (job.ranks.count > 1) {
-        // A rank that fails alone finds the others in the middle of something.
-        unsigned none = 0;
-        if (!job.messages || !exchange_opinions(&status, &none, status == GB_OK ? 0 : patience)) {
-            fflush(stdout);
-            fprintf(stderr, "glowbench: rank %d on %s: %s\n", job.ranks.rank, job.info.host,
-                    gb_error_message());
-            job.transport->abort(gb_exit_code(status));
-        }
-    }
+    // A rank that fails alone comes here first: the others hear of it where they next agree, and
+    // come here, too, unless they are in the middle of something else.
+    do {
+        if (job.messages && exchange_opinions(&status, &none, true, status == GB_OK ? 0 : patience))
+            continue;
+        fprintf(stderr, "glowbench: rank %d on %s: %s\n", job.ranks.rank, job.info.host,
+                gb_error_message());
+        job.transport->abort(gb_exit_code(status));
+    } while (!all_end());
     return status;
 }
 

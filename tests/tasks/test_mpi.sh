@@ -175,6 +175,42 @@ if command -v prlimit >/dev/null; then
     works 1 eval horses --checkpoint full/checkpoint.safetensors
 fi
 
+# ---- Two hosts ----
+
+# Two network namespaces, between which Open MPI's own ssh is replaced by a script; with a delay of
+# 1 ms there and back where the kernel has one.
+a=gb-$$-a
+b=gb-$$-b
+if [ "${flags#*root}" != "$flags" ] && ip netns add $a 2>/dev/null; then
+    ip netns add $b
+    ip link add gb0 netns $a type veth peer name gb0 netns $b
+    for host in "$a 1" "$b 2"; do
+        name=${host% *}
+        ip -n "$name" addr add "10.77.0.${host#* }/24" dev gb0
+        ip -n "$name" link set lo up
+        ip -n "$name" link set gb0 up
+        ip netns exec "$name" tc qdisc add dev gb0 root netem delay 500us 2>/dev/null ||
+            echo "two hosts: no delay, which this kernel does not have"
+    done
+    printf '#!/bin/sh\nshift\nexec ip netns exec %s sh -c "$*"\n' $b >agent
+    chmod +x agent
+    code=0
+    # shellcheck disable=SC2086
+    timeout 120 ip netns exec $a "$GB_MPIEXEC" $flags -H 10.77.0.1:1,10.77.0.2:1 \
+        --mca plm_rsh_agent "$directory/agent" --mca pml ob1 --mca btl tcp,self \
+        --mca btl_tcp_if_include gb0 --mca oob_tcp_if_include gb0 \
+        "$glowbench" $horses --iters 12 --ema 0.9 --clip-norm 20 --score-every 5 --score-images 3 \
+        --out "$directory/hosts" >out 2>err || code=$?
+    [ $code -eq 0 ] || complain "exit code $code on two hosts"
+    [ "$(ip netns exec $a awk '$1 == "gb0:" { print ($2 > 100000) }' /proc/net/dev)" = 1 ] ||
+        complain "the hosts exchanged nothing"
+    same horses-0 hosts
+    ip netns del $a
+    ip netns del $b
+else
+    echo "two hosts: skipped, which need root, network namespaces and Open MPI"
+fi
+
 # ---- info ----
 
 works 2 info
