@@ -251,6 +251,16 @@ PASS: all 1 reproduced' ] || complain "--check --task depth --backend scalar: ex
 gives 2 "unknown task: hores" tables --check --task hores --results "$results"
 gives 2 "sclar" tables --check --backend sclar --results "$results"
 
+# The scripts about claims and data: a claim that takes seconds, and what they refuse.
+GLOWBENCH=$glowbench sh "$results/check_claims.sh" --quick 2 >out 2>err || complain "check_claims: $(cat out err)"
+has out '2    pass bitwise identical' 'PASS: 1 claims; 0 skipped'
+code=0
+GLOWBENCH=$glowbench sh "$results/check_claims.sh" --slow >out 2>err || code=$?
+[ $code -eq 2 ] || complain "check_claims --slow: exit code $code"
+code=0
+sh "$results/check_data.sh" . >out 2>err || code=$?
+[ $code -eq 2 ] && has out 'FAIL: no data set in .' || complain "check_data: exit code $code"
+
 # --check with the threads that are asked for, and one that loads examples: once the first task has been
 # compared. Stopped there, since the rest is another test's.
 for threads in 1 2; do
