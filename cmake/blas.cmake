@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The library of the blas backend, as the target gb_blas; if the library is missing there is no
-# target and no such backend. GB_BLAS_VENDOR is OpenBLAS, BLIS, or another name that FindBLAS accepts
-# as BLA_VENDOR (Intel10_64_dyn is MKL) of a library that runs on OpenMP or serially, as those two do.
+# target and no such backend. GB_BLAS_VENDOR is OpenBLAS, BLIS, scipy-openblas or MKL (both from PyPI,
+# under CMAKE_PREFIX_PATH; see bench/README.md), or another name that FindBLAS accepts as BLA_VENDOR of
+# a library that runs on OpenMP or serially, as those do.
 #
 # Debian's /usr/lib/*/libblas.so is the library with the highest priority among the alternatives, so
 # OpenBLAS and BLIS are found by name in their own directories. OpenBLAS must be its OpenMP flavour:
@@ -16,9 +17,18 @@ elseif(GB_BLAS_VENDOR STREQUAL "BLIS")
     set(gb_blas_names blis blis-mt)
     set(gb_blas_directories blis-openmp blis)
     set(gb_blas_definition GB_BLAS_IS_BLIS)
+elseif(GB_BLAS_VENDOR STREQUAL "scipy-openblas")
+    set(gb_blas_names scipy_openblas)
+    set(gb_blas_directories scipy_openblas)
+    set(gb_blas_definition GB_BLAS_IS_SCIPY_OPENBLAS)
+elseif(GB_BLAS_VENDOR STREQUAL "MKL")
+    # Wheels have no symbolic links.
+    set(gb_blas_names mkl_rt libmkl_rt.so.3 libmkl_rt.so.2)
+    set(gb_blas_directories mkl)
+    set(gb_blas_definition GB_BLAS_IS_MKL)
 else()
     set(gb_blas_names "")
-    set(gb_blas_directories mkl)
+    set(gb_blas_directories "")
     set(gb_blas_definition "GB_BLAS_NAME=\"${GB_BLAS_VENDOR}\"")
 endif()
 
@@ -32,11 +42,16 @@ else()
     find_package(BLAS QUIET)
     set(${gb_blas_library} ${BLAS_LIBRARIES})
 endif()
-find_path(${gb_blas_include} NAMES mkl_cblas.h cblas.h PATH_SUFFIXES ${gb_blas_directories})
+if(GB_BLAS_VENDOR STREQUAL "MKL")
+    set(gb_blas_header mkl_cblas.h)
+else()
+    set(gb_blas_header cblas.h)
+endif()
+find_path(${gb_blas_include} NAMES ${gb_blas_header} PATH_SUFFIXES ${gb_blas_directories})
 mark_as_advanced(${gb_blas_library} ${gb_blas_include})
 list(LENGTH ${gb_blas_library} gb_blas_libraries)
 if(gb_blas_libraries GREATER 1)
-    message(STATUS "Backend blas: not built, ${GB_BLAS_VENDOR} is several libraries; MKL in one is Intel10_64_dyn")
+    message(STATUS "Backend blas: not built, ${GB_BLAS_VENDOR} is several libraries; MKL in one is the vendor MKL")
     return()
 endif()
 if(NOT ${gb_blas_library} OR NOT ${gb_blas_include})
@@ -57,10 +72,6 @@ if(GB_BLAS_VENDOR STREQUAL "OpenBLAS")
     endif()
 endif()
 
-set(gb_blas_header cblas.h)
-if(EXISTS ${${gb_blas_include}}/mkl_cblas.h)
-    set(gb_blas_header mkl_cblas.h)
-endif()
 message(STATUS "Backend blas: ${GB_BLAS_VENDOR}, ${${gb_blas_library}}")
 add_library(gb_blas INTERFACE)
 target_include_directories(gb_blas SYSTEM INTERFACE ${${gb_blas_include}})

@@ -9,6 +9,10 @@
 
 #if defined(GB_BLAS_IS_BLIS)
 #include <blis.h>
+#elif defined(GB_BLAS_IS_MKL)
+#include <mkl_cblas.h>
+#include <mkl_service.h>
+#include <mkl_version.h>
 #else
 #include GB_BLAS_HEADER
 #endif
@@ -20,11 +24,22 @@
 #define TITLE "OpenBLAS"
 #define FUNCTIONS(X)                                                                               \
     X(sgemm, cblas_sgemm) X(get_config, openblas_get_config) X(get_parallel, openblas_get_parallel)
+#elif defined(GB_BLAS_IS_SCIPY_OPENBLAS)
+#define TITLE "scipy-openblas32"
+#define FUNCTIONS(X)                                                                               \
+    X(sgemm, scipy_cblas_sgemm)                                                                    \
+    X(get_config, scipy_openblas_get_config)                                                       \
+    X(set_num_threads, scipy_openblas_set_num_threads)
+#elif defined(GB_BLAS_IS_MKL)
+#define TITLE "MKL"
+#define FUNCTIONS(X)                                                                               \
+    X(sgemm, cblas_sgemm)                                                                          \
+    X(set_threading_layer, MKL_Set_Threading_Layer)                                                \
+    X(get_version, MKL_Get_Version)
 #elif defined(GB_BLAS_IS_BLIS)
 #define TITLE "BLIS"
 #define FUNCTIONS(X)                                                                               \
     X(sgemm_ex, bli_sgemm_ex)                                                                      \
-    X(rntm_set_num_threads, bli_rntm_set_num_threads)                                              \
     X(get_version, bli_info_get_version_str)                                                       \
     X(arch_string, bli_arch_string)                                                                \
     X(arch_query_id, bli_arch_query_id)
@@ -47,7 +62,7 @@ static char version[160];
 void gb_blas_multiply(int rows, int columns, int depth, struct gb_matrix a, bool a_transposed,
                       struct gb_matrix b, bool b_transposed, bool add, struct gb_matrix c) {
     rntm_t how = BLIS_RNTM_INITIALIZER;
-    functions.rntm_set_num_threads(1, &how);
+    bli_rntm_set_num_threads(1, &how); // the header's, as the next
     bli_rntm_disable_l3_sup(&how);
     float one = 1.0f, kept = add ? 1.0f : 0.0f;
     functions.sgemm_ex(a_transposed ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE,
@@ -92,6 +107,15 @@ static enum gb_status load(void) {
         return gb_fail(GB_UNSUPPORTED, "cannot load library", TITLE,
                        "%s does not run on OpenMP (Debian: libopenblas0-openmp)", GB_BLAS_FILE);
     snprintf(version, sizeof version, "%s", functions.get_config());
+#elif defined(GB_BLAS_IS_SCIPY_OPENBLAS)
+    functions.set_num_threads(1); // it has threads of its own
+    snprintf(version, sizeof version, "%s", functions.get_config());
+#elif defined(GB_BLAS_IS_MKL)
+    functions.set_threading_layer(MKL_THREADING_SEQUENTIAL);
+    MKLVersion found;
+    functions.get_version(&found);
+    snprintf(version, sizeof version, "MKL %d.%d.%d", found.MajorVersion, found.MinorVersion,
+             found.UpdateVersion);
 #elif defined(GB_BLAS_IS_BLIS)
     snprintf(version, sizeof version, "BLIS %s %s", functions.get_version(),
              functions.arch_string(functions.arch_query_id()));
@@ -104,7 +128,7 @@ static enum gb_status load(void) {
 // OpenBLAS asks for its buffers again and again where there is no address space for them: one when
 // it is loaded, one for each thread.
 static enum gb_status need_room(int buffers) {
-#if defined(GB_BLAS_IS_OPENBLAS)
+#if defined(GB_BLAS_IS_OPENBLAS) || defined(GB_BLAS_IS_SCIPY_OPENBLAS)
     enum { LIBRARY = 64 << 20, BUFFER = 256 << 20 };
     return gb_vendor_room(TITLE, LIBRARY + (size_t)buffers * BUFFER);
 #else
@@ -132,6 +156,11 @@ static const char *header_version(void) {
     while (length > 0 && begin[length - 1] == ' ')
         length--;
     memcpy(text, begin, length);
+    return text;
+#elif defined(GB_BLAS_IS_MKL)
+    static char text[32];
+    snprintf(text, sizeof text, "MKL %d.%d.%d", __INTEL_MKL__, __INTEL_MKL_MINOR__,
+             __INTEL_MKL_UPDATE__);
     return text;
 #else
     return TITLE ", version unknown";
