@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The instruction sets that kernel bodies are compiled for, best first, each with flags on its own
 # objects only. To add one: a file kernels/simd/ISA.h, an entry here, and its level in kernels/cpu.c.
+include(CheckCCompilerFlag)
 set(gb_isas scalar)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|aarch64|arm64")
     set(generic128_default OFF)
@@ -61,13 +62,24 @@ list(JOIN isas " " GB_DOT_ISA_LIST)
 configure_file(cmake/isas.h.in ${CMAKE_BINARY_DIR}/generated/kernels/isas.h @ONLY)
 include_directories(${CMAKE_BINARY_DIR}/generated)
 
+# A kernel's speed must not depend on what is linked before it: functions and loops start at cache
+# lines, and each function has a section, which cmake/layouts.sh shuffles.
+set(gb_layout_flags -ffunction-sections)
+foreach(flag -falign-functions=64 -falign-loops=64) # Clang has the second since version 14
+    string(MAKE_C_IDENTIFIER "GB_HAVE${flag}" known)
+    check_c_compiler_flag(${flag} ${known})
+    if(${known})
+        list(APPEND gb_layout_flags ${flag})
+    endif()
+endforeach()
+
 # gb_isa_objects(LIBRARY ISA SOURCE...): compiles the sources for one instruction set into LIBRARY,
 # as the object library LIBRARY_ISA.
 function(gb_isa_objects library isa)
     add_library(${library}_${isa} OBJECT ${ARGN})
     target_link_libraries(${library}_${isa} PRIVATE gb_options)
     target_compile_definitions(${library}_${isa} PRIVATE GB_ISA=${isa})
-    target_compile_options(${library}_${isa} PRIVATE ${gb_isa_flags_${isa}})
+    target_compile_options(${library}_${isa} PRIVATE ${gb_layout_flags} ${gb_isa_flags_${isa}})
     target_sources(${library} PRIVATE $<TARGET_OBJECTS:${library}_${isa}>)
     if(GB_FUZZ) # kernels read no files, and take most of the time to build when instrumented
         set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS -fno-sanitize=all)
