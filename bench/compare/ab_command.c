@@ -27,24 +27,36 @@
 
 static const char *const forwarded_names[] = {"--filter",  "--kind",  "--model", "--backend",
                                               "--threads", "--cache", "--reps",  "--suite",
-                                              "--check",   "--budget"};
+                                              "--check",   "--label", "--budget"};
 enum { FORWARDED = sizeof forwarded_names / sizeof *forwarded_names, BUDGET = FORWARDED - 1 };
 
+// The executables of one side: one, or layouts of one build.
+struct side {
+    const char *given;            // as on the command line
+    char names[16 * GB_PATH];     // the same, with a NUL after each
+    const char *list[GB_LAYOUTS]; // in `names`
+    uint64_t hashes[GB_LAYOUTS];
+    int count;
+    char title[GB_PATH]; // for messages
+};
+
 struct request {
-    const char *executables[GB_SIDES], *directory, *threshold_text, *budget_text;
+    struct side sides[GB_SIDES];
+    const char *names[GB_SIDES]; // the sides' titles
+    const char *directory, *threshold_text, *budget_text;
     const char *forwarded[FORWARDED]; // values of bench's options; NULL: not given
     int max_pairs;                    // 0: as many as the benchmarks need
     uint64_t seed;
     struct gb_allowed allowed;
     struct gb_verdict_files files;
     double threshold;
-    uint64_t hashes[GB_SIDES]; // of the executables
-    double budget;             // seconds; 0: none
+    double budget; // seconds; 0: none
     bool allow_emulation;
 };
 
 struct session {
     const struct request *request;
+    int layouts;                   // of each side
     char paths[GB_SIDES][GB_PATH]; // of the rows
     char state[GB_PATH];           // what a resumed comparison needs: save
     uint64_t seed;
@@ -87,7 +99,7 @@ static enum gb_status launch(const struct session *session, enum gb_side side, i
     if (pair > 0)
         arguments[count++] = "--resume";
     forward(session, arguments + count);
-    return gb_launch(session->request->executables[side], arguments, true);
+    return gb_launch(session->request->sides[side].list[pair % session->layouts], arguments, true);
 }
 
 // Runs both builds in random order: if they are alike, the sign of each log-ratio is then a fair
@@ -116,11 +128,12 @@ static json_t *command_of(const struct session *session) {
         const char *value = i == BUDGET ? session->budget : request->forwarded[i];
         json_array_append_new(command, json_string(value ? value : ""));
     }
-    for (int side = 0; side < GB_SIDES; side++) {
-        char hash[32];
-        snprintf(hash, sizeof hash, "%016" PRIx64, request->hashes[side]);
-        json_array_append_new(command, json_string(hash));
-    }
+    for (int side = 0; side < GB_SIDES; side++)
+        for (int i = 0; i < session->layouts; i++) {
+            char hash[32];
+            snprintf(hash, sizeof hash, "%016" PRIx64, request->sides[side].hashes[i]);
+            json_array_append_new(command, json_string(hash));
+        }
     return command;
 }
 
@@ -176,14 +189,21 @@ static enum gb_status resume(struct session *session) {
 static double pair_seconds(const struct session *session, int pairs) {
     const int done = pairs - session->first;
     const double seconds = gb_seconds() - session->progress.start;
-    return done == 0 ? 0 : done == 1 ? session->share_of_times * seconds : seconds / done;
+    // Each layout checks its results once.
+    return done == 0 ? 0
+                     : (done <= session->layouts ? session->share_of_times : 1) * seconds / done;
 }
 
-static enum gb_status too_few_pairs(int pairs, const char *option, int benchmarks) {
-    return gb_fail(GB_BAD_INPUT, "bad value", option,
-                   "%d is too few: %d benchmark%s need%s at least %d", pairs, benchmarks,
-                   benchmarks == 1 ? "" : "s", benchmarks == 1 ? "s" : "",
-                   gb_min_pairs(benchmarks > 0 ? benchmarks : 1, level));
+static enum gb_status too_few_pairs(const struct session *session, int benchmarks) {
+    const int needed = gb_min_pairs(benchmarks > 0 ? benchmarks : 1, level);
+    const char *const noun = benchmarks == 1 ? "benchmark needs" : "benchmarks need";
+    if (session->layouts > 1 && session->layouts < needed)
+        return gb_fail(GB_BAD_INPUT, "bad value", "--base",
+                       "%d layouts are too few: %d %s at least %d", session->layouts, benchmarks,
+                       noun, needed);
+    return gb_fail(GB_BAD_INPUT, "bad value", "--pairs", "%d is too few: %d %s at least %d",
+                   session->request->max_pairs, benchmarks, noun,
+                   session->layouts > 1 ? 2 * session->layouts : needed);
 }
 
 // After the first pair, which shows how many benchmarks there are and how long a pair takes.
@@ -191,10 +211,10 @@ static enum gb_status plan(struct session *session, int benchmarks, int pairs) {
     const struct request *request = session->request;
     const int tests = benchmarks > 0 ? benchmarks : 1;
     const double seconds = pair_seconds(session, pairs);
-    session->looks = gb_looks_plan(tests, level, request->max_pairs);
+    session->looks = gb_looks_plan(tests, level, request->max_pairs, session->layouts);
     const struct gb_looks *looks = &session->looks;
     if (looks->count == 0)
-        return too_few_pairs(request->max_pairs, "--pairs", benchmarks);
+        return too_few_pairs(session, benchmarks);
     char duration[32], first[64] = "";
     gb_duration_text(seconds * (looks->pairs[0] - pairs), duration);
     if (seconds > 0)
@@ -239,7 +259,7 @@ static void end_progress(struct session *session) {
 static enum gb_status judge_rows(struct session *session, const struct gb_rows rows[GB_SIDES],
                                  int pairs, bool *done) {
     const struct request *request = session->request;
-    GB_TRY(gb_rows_comparable(rows, request->executables, &request->allowed));
+    GB_TRY(gb_rows_comparable(rows, request->names, &request->allowed));
     struct gb_comparison comparison;
     enum gb_status status = gb_comparison_make(rows, &comparison);
     const bool ends = comparison.failures > 0 || comparison.missing > 0;
@@ -252,10 +272,9 @@ static enum gb_status judge_rows(struct session *session, const struct gb_rows r
             gb_comparison_look(&comparison, looks, session->look++, request->threshold);
     if (*done) {
         end_progress(session);
-        status =
-            gb_comparison_write(&comparison, "ab", rows, request->executables, &request->files);
+        status = gb_comparison_write(&comparison, "ab", rows, request->names, &request->files);
         if (status == GB_OK)
-            status = gb_comparison_report(&comparison, rows, request->executables);
+            status = gb_comparison_report(&comparison, rows, request->names);
     }
     gb_comparison_free(&comparison);
     return status;
@@ -317,7 +336,7 @@ static enum gb_status check_builds(const struct session *session, const char *di
     bool known = true;
     for (int side = 0; side < GB_SIDES && known; side++) {
         const char *const arguments[] = {"info", "--json", path, NULL};
-        known = gb_launch(request->executables[side], arguments, true) == GB_OK &&
+        known = gb_launch(request->sides[side].list[0], arguments, true) == GB_OK &&
                 gb_json_read(what, path, &infos[side]) == GB_OK;
         unlink(path);
         row[side] =
@@ -326,7 +345,7 @@ static enum gb_status check_builds(const struct session *session, const char *di
         known = known && row[side].build;
     }
     enum gb_status status =
-        known ? gb_rows_comparable(rows, request->executables, &request->allowed) : GB_OK;
+        known ? gb_rows_comparable(rows, request->names, &request->allowed) : GB_OK;
     for (int side = 0; side < GB_SIDES; side++)
         json_decref(infos[side]);
     return status;
@@ -342,15 +361,16 @@ static enum gb_status forecast(struct session *session) {
     forward(session, arguments);
     session->share_of_times = 1;
     for (int side = 0; side < GB_SIDES; side++)
-        if (!gb_launch_forecast(request->executables[side], arguments, &sides[side]))
+        if (!gb_launch_forecast(request->sides[side].list[0], arguments, &sides[side]))
             return GB_OK;
     const struct gb_forecast *base = &sides[GB_BASE];
     const double each = base->seconds - base->check_seconds;
-    const struct gb_looks looks = gb_looks_plan(base->rows, level, request->max_pairs);
+    const struct gb_looks looks =
+        gb_looks_plan(base->rows, level, request->max_pairs, session->layouts);
     if (looks.count == 0)
-        return too_few_pairs(request->max_pairs, "--pairs", base->rows);
-    session->share_of_times =
-        2 * each / (2 * each + base->check_seconds + sides[GB_NEW].check_seconds);
+        return too_few_pairs(session, base->rows);
+    const double checks = base->check_seconds + sides[GB_NEW].check_seconds;
+    session->share_of_times = 2 * each / (2 * each + checks);
     if (!*session->budget && session->first == 0 && request->budget > 0 &&
         2 * each * looks.pairs[0] > share * request->budget) {
         snprintf(session->budget, sizeof session->budget, "%.3f",
@@ -360,8 +380,7 @@ static enum gb_status forecast(struct session *session) {
     char pair[32], first[32], last[32];
     const double last_seconds = 2 * each * looks.pairs[looks.count - 1];
     gb_duration_text(2 * each, pair);
-    gb_duration_text(2 * each * looks.pairs[0] + base->check_seconds + sides[GB_NEW].check_seconds,
-                     first);
+    gb_duration_text(2 * each * looks.pairs[0] + session->layouts * checks, first);
     gb_duration_text(request->budget > 0 ? fmin(request->budget, last_seconds) : last_seconds,
                      last);
     printf("%d benchmark%s, about %s per pair: first check after %d pairs, about %s; last after at "
@@ -374,7 +393,8 @@ static enum gb_status forecast(struct session *session) {
 }
 
 static enum gb_status run_in(const struct request *request, const char *directory) {
-    struct session session = {.request = request, .seed = request->seed};
+    struct session session = {
+        .request = request, .layouts = request->sides[GB_BASE].count, .seed = request->seed};
     GB_TRY(gb_path_join(directory, "base.jsonl", session.paths[GB_BASE]));
     GB_TRY(gb_path_join(directory, "new.jsonl", session.paths[GB_NEW]));
     GB_TRY(gb_path_join(directory, "ab.json", session.state));
@@ -418,17 +438,50 @@ static enum gb_status run_in_directory(const struct request *request) {
     return status;
 }
 
+// The executables of one side: the names between commas, unless there is a file of the whole name.
+static enum gb_status take_side(const char *option, struct side *side) {
+    if (!side->given)
+        return gb_fail(GB_BAD_INPUT, "missing option", option, "see glowbench ab --help");
+    if (strlen(side->given) >= sizeof side->names)
+        return gb_fail(GB_BAD_INPUT, "bad value", option, "too long");
+    strcpy(side->names, side->given);
+    const bool several = access(side->given, X_OK) != 0;
+    for (char *next = side->names; next;) {
+        char *const name = next, *const comma = several ? strchr(name, ',') : NULL;
+        next = comma ? comma + 1 : NULL;
+        if (comma)
+            *comma = '\0';
+        if (side->count == GB_LAYOUTS)
+            return gb_fail(GB_BAD_INPUT, "bad value", option, "more than %d layouts", GB_LAYOUTS);
+        if (access(name, X_OK) != 0)
+            return gb_fail(GB_BAD_INPUT, "cannot run", name, "%s", strerror(errno));
+        uint64_t hash;
+        GB_TRY(gb_file_hash("cannot run", name, &hash));
+        for (int i = 0; i < side->count; i++)
+            if (side->hashes[i] == hash)
+                return gb_fail(GB_BAD_INPUT, "bad value", option,
+                               "%s has the same bytes as %s: it is not another layout", name,
+                               side->list[i]);
+        side->hashes[side->count] = hash;
+        side->list[side->count++] = name;
+    }
+    if (side->count == 1)
+        return gb_path_format(side->title, "%s", side->list[0]);
+    return gb_path_format(side->title, "%s and %d more layout%s", side->list[0], side->count - 1,
+                          side->count == 2 ? "" : "s");
+}
+
 static enum gb_status check(struct request *request) {
     static const char *const options[GB_SIDES] = {"--base", "--new"};
     for (enum gb_side side = GB_BASE; side < GB_SIDES; side++) {
-        const char *executable = request->executables[side];
-        if (!executable)
-            return gb_fail(GB_BAD_INPUT, "missing option", options[side],
-                           "see glowbench ab --help");
-        if (access(executable, X_OK) != 0)
-            return gb_fail(GB_BAD_INPUT, "cannot run", executable, "%s", strerror(errno));
-        GB_TRY(gb_file_hash("cannot run", executable, &request->hashes[side]));
+        GB_TRY(take_side(options[side], &request->sides[side]));
+        request->names[side] = request->sides[side].title;
     }
+    const int base = request->sides[GB_BASE].count, new = request->sides[GB_NEW].count;
+    if (base != new)
+        return gb_fail(GB_BAD_INPUT, "bad value", "--new",
+                       "--base has %d layout%s, --new %d: they run in pairs", base,
+                       base == 1 ? "" : "s", new);
     if (request->budget_text)
         GB_TRY(gb_budget_parse("--budget", request->budget_text, &request->budget));
     if (request->seed > INT64_MAX) {
@@ -439,11 +492,21 @@ static enum gb_status check(struct request *request) {
     return gb_threshold_parse(request->threshold_text, &request->threshold);
 }
 
+static bool has_equal_bytes(const struct request *request) {
+    const struct side *base = &request->sides[GB_BASE], *new = &request->sides[GB_NEW];
+    for (int i = 0; i < base->count; i++)
+        if (base->hashes[i] != new->hashes[i])
+            return false;
+    return true;
+}
+
 static enum gb_status ab(int argc, const char **argv) {
     struct request request = {.threshold_text = GB_THRESHOLD, .seed = UINT64_MAX};
     const struct gb_option options[] = {
-        gb_option_string("base", "EXE", &request.executables[GB_BASE], "the build to compare with"),
-        gb_option_string("new", "EXE", &request.executables[GB_NEW], "the build under test"),
+        gb_option_string("base", "EXE[,EXE...]", &request.sides[GB_BASE].given,
+                         "the build to compare with; several: its layouts (cmake/layouts.sh)"),
+        gb_option_string("new", "EXE[,EXE...]", &request.sides[GB_NEW].given,
+                         "the build under test, in as many layouts"),
         gb_option_string("filter", "REGEX", &request.forwarded[0], "same as bench --filter"),
         gb_option_string("kind", "A,B", &request.forwarded[1], "same as bench --kind"),
         gb_option_string("model", "A,B", &request.forwarded[2], "same as bench --model"),
@@ -453,6 +516,7 @@ static enum gb_status ab(int argc, const char **argv) {
         gb_option_string("reps", "N", &request.forwarded[6], "same as bench --reps"),
         gb_option_string("suite", "NAME", &request.forwarded[7], "same as bench --suite"),
         gb_option_string("check", "WORD", &request.forwarded[8], "same as bench --check"),
+        gb_option_string("label", "NAME", &request.forwarded[9], "same as bench --label"),
         gb_option_string("budget", "TIME", &request.budget_text,
                          "time for all: 90s, 5min, 2h; benchmarks that do not fit are left out"),
         gb_option_string("threshold", "PERCENT", &request.threshold_text,
@@ -475,7 +539,7 @@ static enum gb_status ab(int argc, const char **argv) {
     GB_TRY(check(&request));
     GB_TRY(gb_emulation_check(what, request.allow_emulation));
     GB_TRY(gb_verdict_probe(&request.files));
-    if (request.hashes[GB_BASE] == request.hashes[GB_NEW]) {
+    if (has_equal_bytes(&request)) {
         struct gb_verdict_report report = {.command = "ab",
                                            .verdict = GB_NO_REGRESSION,
                                            .reason =

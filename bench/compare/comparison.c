@@ -204,7 +204,8 @@ static struct gb_interval test_pairs(struct gb_compared *c, const struct gb_rule
     double differences[GB_SAMPLE_MAX], ratios[GB_SAMPLE_MAX]; // of the launches of both sides
     for (int i = 0; i < GB_SAMPLE_MAX; i++)
         differences[i] = c->times[GB_NEW][i] - c->times[GB_BASE][i];
-    int count = collect(differences, ratios);
+    const int count = gb_layout_values(differences, GB_SAMPLE_MAX, rule->layouts, ratios);
+    c->noise = gb_layout_noise(differences, GB_SAMPLE_MAX, rule->layouts);
     *min_p = gb_signed_rank_min_p(count);
     if (count == 0)
         return (struct gb_interval){NAN, -INFINITY, INFINITY};
@@ -230,6 +231,7 @@ static void test(struct gb_compared *c, int tests, const struct gb_rule *rule) {
     double min_p;
     c->chance = (struct gb_p_values){1, 1};
     c->non_inferior = false;
+    c->noise = (struct gb_layout_noise){NAN, NAN};
     struct gb_interval shift =
         rule->pairing == GB_PAIRED ? test_pairs(c, rule, &min_p) : test_sessions(c, rule, &min_p);
     c->ratio = exp(shift.estimate);
@@ -348,8 +350,9 @@ static void judge(struct gb_comparison *c) {
         decide(c, GB_INCONCLUSIVE, "%d benchmark%s of BASE missing in NEW", c->missing,
                c->missing == 1 ? "" : "s");
     else if (rows.undecidable > 0)
-        decide(c, GB_INCONCLUSIVE, "need at least %d launches for %d benchmarks; %d have fewer",
-               min_launches(c->row_count, &c->rule), c->row_count, rows.undecidable);
+        decide(c, GB_INCONCLUSIVE, "need at least %d %s for %d benchmarks; %d have fewer",
+               min_launches(c->row_count, &c->rule), c->rule.layouts > 1 ? "layouts" : "launches",
+               c->row_count, rows.undecidable);
     else
         decide(c, GB_NO_REGRESSION,
                "no slowdown of %.3g %% or more found in %d operations and %d benchmarks", percent,
@@ -357,13 +360,20 @@ static void judge(struct gb_comparison *c) {
 }
 
 void gb_comparison_judge(struct gb_comparison *c, double threshold) {
-    c->rule = (struct gb_rule){GB_UNPAIRED, threshold, GB_FALSE_ALARMS / GB_GATES, GB_FALSE_ALARMS};
+    c->rule = (struct gb_rule){.pairing = GB_UNPAIRED,
+                               .threshold = threshold,
+                               .level = GB_FALSE_ALARMS / GB_GATES,
+                               .clearing = GB_FALSE_ALARMS};
     judge(c);
 }
 
 bool gb_comparison_look(struct gb_comparison *c, const struct gb_looks *looks, int look,
                         double threshold) {
-    c->rule = (struct gb_rule){GB_PAIRED, threshold, looks->level, looks->level * GB_GATES};
+    c->rule = (struct gb_rule){.pairing = GB_PAIRED,
+                               .threshold = threshold,
+                               .level = looks->level,
+                               .clearing = looks->level * GB_GATES,
+                               .layouts = looks->layouts};
     judge(c);
     bool last = look == looks->count - 1, non_inferior = c->open_operations + c->open_rows == 0;
     double percent = 100 * (threshold - 1);

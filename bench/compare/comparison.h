@@ -21,7 +21,8 @@
 
 enum gb_pairing {
     GB_UNPAIRED, // launches of two separate sessions: rank sums
-    GB_PAIRED,   // launch i of one with launch i of the other: signed ranks of their ratios
+    GB_PAIRED,   // launch i of one with launch i of the other: signed ranks of their ratios, or of
+                 // the ratios' medians by layout
 };
 
 enum gb_side { GB_BASE, GB_NEW, GB_SIDES };
@@ -33,7 +34,8 @@ struct gb_compared {
     int rows;                              // 1, or the operation's
     double times[GB_SIDES][GB_SAMPLE_MAX]; // log(median seconds) by launch; NAN: missing
     double ratio, low, high;               // of new to base times, and its interval
-    struct gb_p_values chance; // that noise shifts new times this far up (high) or down (low)
+    struct gb_p_values chance;    // that noise shifts new times this far up (high) or down (low)
+    struct gb_layout_noise noise; // of the pairs' ratios; NAN: not known
     enum gb_change change;
     bool undecidable;  // too few launches to find it alone, whatever the times
     bool non_inferior; // shown to be slower by less than the threshold, if at all
@@ -57,6 +59,7 @@ struct gb_rule {
     double threshold; // the smallest change that counts, as a ratio above 1: 1.03
     double level;     // of each gate and direction
     double clearing;  // level of the test that a row is not slower
+    int layouts;      // struct gb_looks
 };
 
 enum gb_verdict { GB_NO_REGRESSION, GB_REGRESSION, GB_INCONCLUSIVE };
@@ -90,12 +93,12 @@ void gb_comparison_free(struct gb_comparison *comparison);
 // non-inferior are counted (open_rows) and change nothing.
 void gb_comparison_judge(struct gb_comparison *comparison, double threshold);
 
-// The same for pairs, at one of the planned looks (of level GB_FALSE_ALARMS / GB_GATES). True if it
-// ends there: at the last look, with a regression, if new lacks rows of base, or if every row and
-// operation is non_inferior, which is wrong with a chance of at most GB_FALSE_ALARMS over all looks
-// (an intersection-union test, which needs no correction for the number of rows). A row that is
-// open at the last look makes the verdict inconclusive. Before looks are planned (`looks` is zero)
-// only failures and missing rows are found, and end it.
+// The same for pairs or layouts, at one of the planned looks (of level GB_FALSE_ALARMS / GB_GATES).
+// True if it ends there: at the last look, with a regression, if new lacks rows of base, or if
+// every row and operation is non_inferior, which is wrong with a chance of at most GB_FALSE_ALARMS
+// over all looks (an intersection-union test, which needs no correction for the number of rows). A
+// row that is open at the last look makes the verdict inconclusive. Before looks are planned
+// (`looks` is zero) only failures and missing rows are found, and end it.
 bool gb_comparison_look(struct gb_comparison *comparison, const struct gb_looks *looks, int look,
                         double threshold);
 

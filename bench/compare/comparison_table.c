@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/console.h"
 #include "base/json.h"
 #include "base/minmax.h"
 #include "bench/compare/comparison.h"
@@ -23,20 +25,60 @@ static void operation_text(const struct gb_compared *operation, char text[static
              operation->rows == 1 ? "" : "s");
 }
 
+// The columns after a text, with the change: "slower", "too few".
+static const char heading[] = "  ratio  99 % interval        p";
+enum { FIGURES = sizeof heading - 1, CHANGE = 9, LAYOUT = 9, NARROW = 30 };
+
+// A text that leaves no room for its figures has a line of its own.
 static void print_list(const char *title, const struct gb_compared *list, int count, int width,
+                       bool layouts,
                        void (*text_of)(const struct gb_compared *, char[static TEXT])) {
     static const char *const changes[] = {
         [GB_UNCHANGED] = "", [GB_SLOWER] = "  slower", [GB_FASTER] = "  faster"};
     if (count > 0)
-        printf("\n%-*s  %7s  %-18s  %8s  %8s\n", width, title, "ratio", "99 % interval", "p slower",
-               "p faster");
+        printf("\n%-*s%s%s\n", width, title, heading, layouts ? "   layout" : "");
     for (const struct gb_compared *c = list; c < list + count; c++) {
         char text[TEXT];
         text_of(c, text);
-        printf("%-*s  %7.4f  %7.4f .. %-7.4f  %8.2g  %8.2g%s\n", width, text, c->ratio, c->low,
-               c->high, c->chance.high, c->chance.low,
-               c->undecidable ? "  too few launches" : changes[c->change]);
+        printf("%-*s", width, text);
+        if ((int)strlen(text) > width)
+            printf("\n%*s", width, "");
+        printf("  %5.3f  %5.3f .. %-5.3f  %6.1g", c->ratio, c->low, c->high,
+               fmin(c->chance.high, c->chance.low));
+        if (layouts && isnan(c->noise.layout))
+            printf("  %7s", "unknown");
+        else if (layouts)
+            printf("  %5.1f %%", 100 * c->noise.layout);
+        printf("%s\n", c->undecidable ? "  too few" : changes[c->change]);
     }
+}
+
+static int by_value(const void *left, const void *right) {
+    const double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+// What a single layout of each build would show instead of a change.
+static enum gb_status print_layouts(const struct gb_comparison *c) {
+    double *layout = calloc(2 * (size_t)c->row_count + 1, sizeof *layout);
+    if (!layout)
+        return gb_no_memory("cannot report", "layouts");
+    double *const launch = layout + c->row_count;
+    int count = 0;
+    for (int i = 0; i < c->row_count; i++)
+        if (!isnan(c->rows[i].noise.layout)) {
+            layout[count] = c->rows[i].noise.layout;
+            launch[count++] = c->rows[i].noise.launch;
+        }
+    qsort(layout, (size_t)count, sizeof *layout, by_value);
+    qsort(launch, (size_t)count, sizeof *launch, by_value);
+    if (count > 0)
+        printf("layout: ratios of %d layouts of each build differ by %.1f %% (standard deviation, "
+               "median of\n%d benchmarks, at most %.1f %%), launches of one layout by %.1f %%\n",
+               c->rule.layouts, 100 * layout[count / 2], count, 100 * layout[count - 1],
+               100 * launch[count / 2]);
+    free(layout);
+    return GB_OK;
 }
 
 static const char *const reasons[] = {[GB_ONLY_IN_BASE] = "only in BASE",
@@ -57,8 +99,12 @@ static void print_unjoined(const struct gb_comparison *c) {
     }
 }
 
-static void print_comparison(const struct gb_comparison *c) {
-    if (c->rule.pairing == GB_PAIRED)
+static enum gb_status print_comparison(const struct gb_comparison *c) {
+    const bool layouts = c->rule.layouts > 1;
+    if (layouts)
+        printf("Time ratio NEW / BASE, %d pairs, Wilcoxon signed-rank test of %d layouts\n",
+               c->launches[GB_BASE], c->rule.layouts);
+    else if (c->rule.pairing == GB_PAIRED)
         printf("Time ratio NEW / BASE, %d pairs, Wilcoxon signed-rank test\n",
                c->launches[GB_BASE]);
     else
@@ -70,14 +116,18 @@ static void print_comparison(const struct gb_comparison *c) {
         row_text(&c->rows[i], text);
         width = gb_max_int(width, (int)strlen(text));
     }
-    print_list("control", c->controls, c->control_count, width, row_text);
-    print_list("geometric mean of an operation", c->operations, c->operation_count, width,
+    const int room = gb_console_columns() - FIGURES - CHANGE - (layouts ? LAYOUT : 0);
+    width = gb_min_int(width, gb_max_int(room, NARROW));
+    print_list("control", c->controls, c->control_count, width, layouts, row_text);
+    print_list("geometric mean of an operation", c->operations, c->operation_count, width, layouts,
                operation_text);
-    print_list("benchmark", c->rows, c->row_count, width, row_text);
+    print_list("benchmark", c->rows, c->row_count, width, layouts, row_text);
     print_unjoined(c);
+    if (layouts)
+        GB_TRY(print_layouts(c));
     if (c->other_machine)
         printf(
-            "\ndifferent machines: the control benchmark, which shows whether a machine changed, "
+            "\ndifferent machines: the control benchmark, which shows whether a machine changed,\n"
             "is not judged\n");
     printf("\n%s: %s\n", gb_verdict_name(c->verdict), c->reason);
     if (c->rule.pairing == GB_UNPAIRED && c->verdict == GB_NO_REGRESSION && c->open_rows > 0)
@@ -85,6 +135,7 @@ static void print_comparison(const struct gb_comparison *c) {
             "a slowdown of %.3g %% or more is not ruled out in %d of %d benchmarks; more launches "
             "would tell\n",
             100 * (c->rule.threshold - 1), c->open_rows, c->row_count);
+    return GB_OK;
 }
 
 static void print_shared(const struct gb_rows rows[GB_SIDES]) {
@@ -107,7 +158,7 @@ enum gb_status gb_comparison_report(const struct gb_comparison *c,
                                     const char *const names[GB_SIDES]) {
     print_origin("BASE", names[GB_BASE], rows[GB_BASE].list->build);
     print_origin("NEW", names[GB_NEW], rows[GB_NEW].list->build);
-    print_comparison(c);
+    GB_TRY(print_comparison(c));
     print_shared(rows);
     if (c->verdict == GB_NO_REGRESSION)
         return GB_OK;
@@ -139,7 +190,8 @@ static enum gb_status add_compared(const struct gb_comparison *c, const struct g
                                                                 .undecided = list[i].undecidable,
                                                                 .ratio = list[i].ratio,
                                                                 .low = list[i].low,
-                                                                .high = list[i].high}));
+                                                                .high = list[i].high,
+                                                                .layout = list[i].noise.layout}));
     }
     return GB_OK;
 }
@@ -184,6 +236,8 @@ enum gb_status gb_comparison_write(const struct gb_comparison *c, const char *co
                              gb_json_string_or_unknown(rows[GB_NEW].list->build, "commit"),
                              "base launches", c->launches[GB_BASE], "new launches",
                              c->launches[GB_NEW], "threshold", c->rule.threshold)};
+    if (c->rule.layouts > 1)
+        gb_json_put(&report.context, "layouts", json_integer(c->rule.layouts));
     enum gb_status status = report.context ? GB_OK : gb_no_memory("cannot write", "verdict");
     if (status == GB_OK)
         status = add_compared(c, c->operations, c->operation_count, operation_text, &report);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "bench/compare/statistics.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -257,6 +258,56 @@ struct gb_interval gb_rank_sum_interval(const double *a, int a_count, const doub
     return between(differences, pairs, cut);
 }
 
+// ---- Layouts ----
+
+// The pairs of one layout that are there.
+static int pairs_of(const double *pairs, int count, int layout, int layouts, double *values) {
+    int found = 0;
+    for (int i = layout; i < count; i += layouts)
+        if (isfinite(pairs[i]))
+            values[found++] = pairs[i];
+    return found;
+}
+
+int gb_layout_values(const double *pairs, int count, int layouts, double *values) {
+    if (layouts < 2)
+        return pairs_of(pairs, count, 0, 1, values);
+    int found = 0;
+    double own[GB_SAMPLE_MAX];
+    for (int layout = 0; layout < layouts; layout++) {
+        const int size = pairs_of(pairs, count, layout, layouts, own);
+        if (size > 0)
+            values[found++] = gb_quantile(own, size, 0.5);
+    }
+    return found;
+}
+
+struct gb_layout_noise gb_layout_noise(const double *pairs, int count, int layouts) {
+    double all[GB_SAMPLE_MAX], own[GB_SAMPLE_MAX], mean = 0, within = 0, between = 0;
+    double squares = 0; // of the layouts' numbers of pairs
+    const int total = pairs_of(pairs, count, 0, 1, all);
+    int groups = 0;
+    for (int i = 0; i < total; i++)
+        mean += all[i] / total;
+    for (int layout = 0; layout < layouts; layout++) {
+        const int size = pairs_of(pairs, count, layout, layouts, own);
+        double center = 0;
+        for (int i = 0; i < size; i++)
+            center += own[i] / size;
+        for (int i = 0; i < size; i++)
+            within += (own[i] - center) * (own[i] - center);
+        between += size * (center - mean) * (center - mean);
+        squares += (double)size * size;
+        groups += size > 0;
+    }
+    if (groups < 2 || total == groups)
+        return (struct gb_layout_noise){NAN, NAN};
+    within /= total - groups;
+    between /= groups - 1;
+    const double size = (total - squares / total) / (groups - 1);
+    return (struct gb_layout_noise){sqrt(fmax(0, (between - within) / size)), sqrt(within)};
+}
+
 // ---- Many tests, many looks ----
 
 void gb_benjamini_hochberg(const double *chances, int count, double rate, bool *discovered) {
@@ -279,18 +330,30 @@ int gb_min_pairs(int tests, double level) {
     return pairs;
 }
 
-struct gb_looks gb_looks_plan(int tests, double level, int max) {
-    struct gb_looks looks = {.count = GB_LOOKS_MAX};
-    int first = gb_min_pairs(tests, level / looks.count);
-    if (max == 0)
-        max = 8 * first < GB_SAMPLE_MAX ? 8 * first : GB_SAMPLE_MAX;
-    while (looks.count > 0 && first + looks.count - 1 > max) {
-        looks.count--;
-        first = looks.count ? gb_min_pairs(tests, level / looks.count) : 0;
+// How many pairs the first of `count` looks takes; INT_MAX if there are too few layouts.
+static int first_look(int tests, double level, int count, int layouts) {
+    const int needed = gb_min_pairs(tests, level / count);
+    if (layouts < 2)
+        return needed;
+    return needed <= layouts ? 2 * layouts : INT_MAX;
+}
+
+struct gb_looks gb_looks_plan(int tests, double level, int max, int layouts) {
+    struct gb_looks looks = {.count = GB_LOOKS_MAX, .layouts = layouts};
+    int first = 0, last = 0;
+    for (; looks.count > 0; looks.count--) {
+        first = first_look(tests, level, looks.count, layouts);
+        last = max;
+        if (max == 0 && first < INT_MAX) {
+            last = looks.count == 1 ? first : 8 * first;
+            last = last < GB_SAMPLE_MAX ? last : GB_SAMPLE_MAX;
+        }
+        if (first <= last - looks.count + 1)
+            break;
     }
     for (int i = 0; i < looks.count; i++) {
         double share = looks.count > 1 ? (double)i / (looks.count - 1) : 1;
-        looks.pairs[i] = (int)lround(first * pow((double)max / first, share));
+        looks.pairs[i] = (int)lround(first * pow((double)last / first, share));
         if (i > 0 && looks.pairs[i] <= looks.pairs[i - 1])
             looks.pairs[i] = looks.pairs[i - 1] + 1;
     }

@@ -71,10 +71,11 @@ static json_t *number(double value) {
 }
 
 static json_t *case_json(const struct gb_verdict_case *c) {
-    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:s*}", "name", c->name, "operation",
-                     c->group, "change", changes[c->change], "regression", c->failed, "undecided",
-                     c->undecided, "ratio", number(c->ratio), "low", number(c->low), "high",
-                     number(c->high), "text", c->text);
+    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o*, s:s*}", "name", c->name,
+                     "operation", c->group, "change", changes[c->change], "regression", c->failed,
+                     "undecided", c->undecided, "ratio", number(c->ratio), "low", number(c->low),
+                     "high", number(c->high), "layout_deviation",
+                     c->layout > 0 ? json_real(c->layout) : NULL, "text", c->text);
 }
 
 static enum gb_status write_json(FILE *file, const struct gb_verdict_report *report) {

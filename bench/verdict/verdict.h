@@ -16,6 +16,7 @@ struct gb_verdict_case {
     bool failed;             // counts as a regression; else a slower one does not (recovered, ...)
     bool undecided;          // too little data
     double ratio, low, high; // of new to old times; NAN: none
+    double layout;           // standard deviation of log-ratios of layouts; 0 or NAN: not known
     char *text;              // what is to be said about it, NULL for nothing
 };
 

@@ -255,4 +255,46 @@ pairs 2 '^glowbench: launch failed: ./new: exited without an error message'
 gives 2 '^glowbench: cannot run: ./none: No such file' ab --base ./old --new ./none
 [ ! -s calls ] || complain "BASE was run although NEW cannot be"
 gives 2 '^glowbench: missing option: --new' ab --base ./old
+: >calls
+build new seed=2
+pairs 0 '^no regression' --pairs 12 --label here
+grep -q -e '--label here' calls || complain "ab does not pass --label on"
+
+# ---- Layouts of two builds
+
+# layouts NAME SEED FACTOR FACTOR: twelve builds NAME.1 ..., whose row 3 is slower by the factors in
+# turn; $list is their names.
+layouts() {
+    list=
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+        factor=$3
+        [ $((i % 2)) -eq 0 ] || factor=$4
+        build "./$1.$i" "seed=$(($2 + i)) slow=3 factor=$factor"
+        list=$list${list:+,}./$1.$i
+    done
+}
+
+layouts old 100 1 1
+old=$list
+layouts new 200 1.005 0.985
+: >calls
+gives 0 '^layout: ratios of 12 layouts of each build differ by' ab --base "$old" --new "$list" --json v.json --seed 1
+grep -q '^Time ratio NEW / BASE, 24 pairs, Wilcoxon signed-rank test of 12 layouts$' out ||
+    complain "layouts are not tested"
+[ "$(grep ' \.\. \|99 %' out | awk 'length > 80' | wc -l)" -eq 0 ] || complain "a table is wider than 80 columns"
+grep -q '"layouts": 12' v.json || complain "JSON does not say how many layouts"
+grep -q '"layout_deviation": 0.0[12]' v.json || complain "JSON does not say what is layout"
+[ "$(grep -c -e '--launch 12 ' calls)" -eq 2 ] || complain "not a pair of each launch"
+layouts new 200 1.09 1.08
+gives 1 ' 1\.0[89]. .* slower$' ab --base "$old" --new "$list"
+gives 0 '^no regression: both files have the same bytes' ab --base "$old" --new "$old"
+gives 2 '^glowbench: bad value: --base: 2 layouts are too few: 6 benchmarks need at least 12$' \
+    ab --base ./old.1,./old.2 --new ./new.1,./new.2
+gives 2 '^glowbench: bad value: --pairs: 11 is too few: 6 benchmarks need at least 24$' \
+    ab --base "$old" --new "$list" --pairs 11
+gives 2 '^glowbench: bad value: --new: --base has 12 layouts, --new 2: they run in pairs$' \
+    ab --base "$old" --new ./new.1,./new.2
+gives 2 '^glowbench: bad value: --base: ./old.1 has the same bytes as ./old.1: it is not another' \
+    ab --base ./old.1,./old.1 --new ./new.1,./new.2
+gives 2 '^glowbench: cannot run: ./none: No such file' ab --base ./old.1,./none --new ./new.1,./new.2
 finish

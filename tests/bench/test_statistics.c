@@ -211,14 +211,14 @@ GB_TEST(discoveries_of_the_textbook) {
 }
 
 GB_TEST(looks_spend_the_level) {
-    struct gb_looks looks = gb_looks_plan(10, 0.0025, 0);
+    struct gb_looks looks = gb_looks_plan(10, 0.0025, 0, 1);
     assert_int_equal(looks.count, 4);
     assert_int_equal(looks.pairs[0], gb_min_pairs(10, 0.0025 / 4));
     for (int i = 1; i < 4; i++)
         assert_int_equal(looks.pairs[i], 2 * looks.pairs[i - 1]);
     assert_close(looks.level * looks.count, 0.0025);
     for (int most = 1; most < 40; most++) {
-        looks = gb_looks_plan(10, 0.0025, most);
+        looks = gb_looks_plan(10, 0.0025, most, 1);
         assert_int_equal(looks.count == 0, most < gb_min_pairs(10, 0.0025));
         for (int i = 0; i < looks.count; i++) {
             assert_true(gb_signed_rank_min_p(looks.pairs[i]) <= looks.level / 10);
@@ -231,11 +231,11 @@ GB_TEST(looks_spend_the_level) {
 
 // ---- The whole decision, on made-up rows
 
-enum { ROWS = 20, CONTROLS = 1, LAUNCHES = 9, PAIRS = 30 };
+enum { ROWS = 20, CONTROLS = 1, LAUNCHES = 9, PAIRS = 30, LAYOUT_PAIRS = 80 };
 
 // Rows of two operations, one launch after another; the control's is the last of a launch.
 struct sweep {
-    struct gb_row list[(ROWS + CONTROLS) * PAIRS];
+    struct gb_row list[(ROWS + CONTROLS) * LAYOUT_PAIRS];
     struct gb_rows rows[1];
 };
 
@@ -328,7 +328,7 @@ static struct outcome compare(const struct noise *noise, double factor, double t
 // The same in pairs, looked at as planned.
 static struct outcome compare_pairs(const struct noise *noise, double factor, double threshold,
                                     struct noise_stream *stream) {
-    const struct gb_looks looks = gb_looks_plan(ROWS, GB_FALSE_ALARMS / GB_GATES, PAIRS);
+    const struct gb_looks looks = gb_looks_plan(ROWS, GB_FALSE_ALARMS / GB_GATES, PAIRS, 1);
     struct outcome outcome;
     bool done = false;
     make_sweeps(PAIRS, noise, factor, stream);
@@ -404,4 +404,78 @@ GB_TEST(noise_passes_nothing) {
     // The bound is the test's own error: three standard errors above it.
     assert_true(sessions <= 0.02 * TRIALS);
     assert_true(non_inferior >= 0.98 * TRIALS);
+}
+
+// ---- Layouts
+
+GB_TEST(layouts_are_looked_at_after_two_pairs_of_each) {
+    struct gb_looks looks = gb_looks_plan(10, 0.0025, 0, 16);
+    assert_int_equal(looks.count, 4);
+    assert_int_equal(looks.pairs[0], 32);
+    assert_int_equal(looks.pairs[3], GB_SAMPLE_MAX);
+    // 2^-12 is at most 0.0025 / 10, not half of it.
+    looks = gb_looks_plan(10, 0.0025, 0, 12);
+    assert_int_equal(looks.count, 1);
+    assert_int_equal(looks.pairs[0], 24);
+    assert_int_equal(gb_looks_plan(10, 0.0025, 30, 12).pairs[0], 30);
+    assert_int_equal(gb_looks_plan(10, 0.0025, 23, 12).count, 0);
+    assert_int_equal(gb_looks_plan(10, 0.0025, 0, 11).count, 0);
+}
+
+GB_TEST(layout_values_and_noise_by_hand) {
+    const double pairs[] = {1, 10, NAN, 3, 14, 7, 2, 12, NAN};
+    double values[GB_SAMPLE_MAX];
+    assert_int_equal(gb_layout_values(pairs, 9, 1, values), 7);
+    assert_int_equal(gb_layout_values(pairs, 9, 3, values), 3); // {1, 3, 2}, {10, 14, 12}, {7}
+    assert_close(values[0], 2);
+    assert_close(values[1], 12);
+    assert_close(values[2], 7);
+    // Sums of squares 2 + 8 within, of 7 - 3 degrees; means 2, 12 and 7 about 7: 75 + 75 + 0, of 2.
+    const struct gb_layout_noise noise = gb_layout_noise(pairs, 9, 3);
+    assert_close(noise.launch, sqrt(10.0 / 4));
+    assert_close(noise.layout, sqrt((75 - 2.5) / ((7 - 19.0 / 7) / 2)));
+    assert_true(isnan(gb_layout_noise(pairs, 3, 3).layout));
+    assert_true(isnan(gb_layout_noise(pairs, 9, 1).layout));
+}
+
+enum { LAYOUTS = 20 };
+
+// Sequences of pairs in which each of the layouts changes each row of either build by 1.5 %, as a
+// standard deviation, in all its launches; a row of new is slower by `factor`.
+static struct outcome compare_layouts(int layouts, double factor, struct noise_stream *stream) {
+    const double deviation = 0.015;
+    const struct gb_looks looks =
+        gb_looks_plan(ROWS, GB_FALSE_ALARMS / GB_GATES, LAYOUT_PAIRS, layouts);
+    struct outcome outcome;
+    bool done = false;
+    make_sweeps(LAYOUT_PAIRS, &calm, factor, stream);
+    struct sweep *const sides[GB_SIDES] = {&base, &new};
+    for (enum gb_side side = GB_BASE; side < GB_SIDES; side++)
+        for (int layout = 0; layout < layouts; layout++)
+            for (int row = 0; row < ROWS; row++) {
+                const double effect = exp(normal(stream, deviation));
+                for (int pair = layout; pair < LAYOUT_PAIRS; pair += layouts)
+                    sides[side]->list[pair * (ROWS + CONTROLS) + row].median_seconds *= effect;
+            }
+    for (int look = 0; !done; look++)
+        outcome = judge(looks.pairs[look], &looks, look, 1.03, &done);
+    return outcome;
+}
+
+// Where the linker put the functions is called a change if each build is one layout, and is not if
+// it is twenty; 5 % in one row is found all the same.
+GB_TEST(layout_is_not_a_change) {
+    enum { TRIALS = 20 };
+    struct noise_stream stream = {0};
+    int single = 0, different = 0, slower = 0;
+    for (int trial = 0; trial < TRIALS; trial++) {
+        single += compare_layouts(1, 1, &stream).changed;
+        different += compare_layouts(LAYOUTS, 1, &stream).changed;
+        slower += compare_layouts(LAYOUTS, 1.05, &stream).verdict == GB_REGRESSION;
+    }
+    print_message("of %d called different: one layout %d, %d layouts %d; 5 %% found in %d\n",
+                  TRIALS, single, LAYOUTS, different, slower);
+    assert_true(single >= TRIALS / 2);
+    assert_int_equal(different, 0);
+    assert_true(slower >= 0.95 * TRIALS);
 }

@@ -16,7 +16,7 @@ static void compare(const struct gb_rows rows[GB_SIDES]) {
     gb_comparison_judge(&comparison, 1.03);
     gb_comparison_report(&comparison, rows, names);
     const struct gb_looks looks =
-        gb_looks_plan(comparison.row_count, GB_FALSE_ALARMS / GB_GATES, 0);
+        gb_looks_plan(comparison.row_count, GB_FALSE_ALARMS / GB_GATES, 0, 1);
     gb_comparison_look(&comparison, &looks, 0, 1.03);
     gb_comparison_report(&comparison, rows, names);
     gb_comparison_free(&comparison);
