@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/console.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "base/options.h"
@@ -13,11 +15,33 @@
 #include "bench/peaks/peaks.h"
 #include "bench/peaks/pin.h"
 #include "bench/report/training_record.h"
+#include "bench/runner/energy.h"
+#include "bench/runner/hardware.h"
 #include "kernels/backend.h"
 #include "kernels/tensor.h"
 #include "tasks/build.h"
 #include "tasks/machine.h"
 #include "tasks/parallel/ranks.h"
+
+enum { INDENT = 12, BACKEND = 20 }; // columns at which values and texts of backends begin
+
+static void print_long(const char *name, const char *text) {
+    printf("%-*s", INDENT, name);
+    gb_print_wrapped(stdout, text, INDENT, gb_console_columns());
+}
+
+// Adds `separator` and a formatted text to a text.
+__attribute__((format(printf, 4, 5))) static void
+add_text(char *text, size_t size, const char *separator, const char *format, ...) {
+    const size_t used = strlen(text), begin = used + strlen(separator);
+    if (begin >= size)
+        return;
+    strcpy(text + used, separator);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + begin, size - begin, format, arguments);
+    va_end(arguments);
+}
 
 static void print_cpu(const json_t *machine) {
     const json_t *cpu = json_object_get(machine, "cpu");
@@ -55,16 +79,15 @@ static void print_system(const json_t *machine) {
     printf("build       glowbench %s, commit %s, %s, %s\n",
            gb_json_string_or_unknown(build, "version"), gb_json_string_or_unknown(build, "commit"),
            gb_json_string_or_unknown(build, "type"), gb_json_string_or_unknown(build, "compiler"));
-    printf("flags       %s\n", gb_json_string_or_unknown(build, "flags"));
-    printf("            %s\n", gb_json_string_or_unknown(build, "isa_flags"));
-    printf("libraries  ");
-    const char *name, *separator = "";
+    print_long("flags", gb_json_string_or_unknown(build, "flags"));
+    print_long("", gb_json_string_or_unknown(build, "isa_flags"));
+    char libraries[1024] = "";
+    const char *name;
     json_t *version;
-    json_object_foreach(json_object_get(machine, "libraries"), name, version) {
-        printf("%s %s %s", separator, name, json_string_value(version));
-        separator = ",";
-    }
-    putchar('\n');
+    json_object_foreach(json_object_get(machine, "libraries"), name, version)
+        add_text(libraries, sizeof libraries, *libraries ? ", " : "", "%s %s", name,
+                 json_string_value(version));
+    print_long("libraries", libraries);
 }
 
 // The CPUs that measurements pin threads to; empty if pinning fails.
@@ -117,53 +140,61 @@ static void print_job(const json_t *job) {
     putchar('\n');
 }
 
-// A vendor backend's library, and the kernels for which it falls back to a native backend.
-static void print_library(const json_t *backend) {
-    enum { INDENT = 20, LINE = 100 };
-    size_t index;
-    json_t *kernel;
-    const char *loaded = gb_json_text(backend, "library");
-    printf("%*s%s%s, over %s\n", INDENT, "", *loaded ? loaded : "does not load; built with ",
-           *loaded ? "" : gb_json_text(backend, "built_with"),
-           gb_json_string_or_unknown(backend, "fallback"));
-    const json_t *borrowed = json_object_get(backend, "borrowed");
-    if (json_array_size(borrowed) == 0)
-        return;
-    int column = printf("%*snative fallback for", INDENT, "");
-    json_array_foreach(borrowed, index, kernel) {
-        const char *name = json_string_value(kernel);
-        if (column + 1 + (int)strlen(name) > LINE)
-            column = printf("\n%*s", INDENT - 1, "") - 1;
-        column += printf(" %s", name);
-    }
-    putchar('\n');
+// Below the backend's name.
+static void print_of_backend(const char *text) {
+    printf("%*s", BACKEND, "");
+    gb_print_wrapped(stdout, text, BACKEND, gb_console_columns());
 }
 
-// "fp32, bf16": of the operands that a backend's own kernels multiply.
-static void print_precisions(const json_t *backend) {
+// A vendor backend's library, and the kernels for which it falls back to a native backend.
+static void print_library(const json_t *backend) {
+    size_t index;
+    json_t *kernel;
+    char text[4096] = "";
+    const char *loaded = gb_json_text(backend, "library");
+    add_text(text, sizeof text, "", "%s%s, over %s",
+             *loaded ? loaded : "does not load; built with ",
+             *loaded ? "" : gb_json_text(backend, "built_with"),
+             gb_json_string_or_unknown(backend, "fallback"));
+    print_of_backend(text);
+    strcpy(text, "native fallback for");
+    json_array_foreach(json_object_get(backend, "borrowed"), index, kernel)
+        add_text(text, sizeof text, " ", "%s", json_string_value(kernel));
+    if (index > 0)
+        print_of_backend(text);
+}
+
+// "supported; fp32, bf16; results ...": the precisions of the operands that a backend's own kernels
+// multiply.
+static void print_support(const json_t *backend) {
     size_t index;
     json_t *precision;
-    json_array_foreach(json_object_get(backend, "precisions"), index, precision)
-        printf("%s%s", index ? ", " : "; ", json_string_value(precision));
+    char text[512] = "";
+    if (!json_is_true(json_object_get(backend, "supported"))) {
+        add_text(text, sizeof text, "", "not supported by this CPU: it lacks %s",
+                 gb_json_string_or_unknown(backend, "needs"));
+    } else {
+        const bool is_default = json_is_true(json_object_get(backend, "default"));
+        const bool deterministic = json_is_true(json_object_get(backend, "same_bits"));
+        strcpy(text, is_default ? "the default" : "supported");
+        json_array_foreach(json_object_get(backend, "precisions"), index, precision)
+            add_text(text, sizeof text, index ? ", " : "; ", "%s", json_string_value(precision));
+        add_text(text, sizeof text, "; ",
+                 deterministic ? "same results at any thread count"
+                               : "results may vary with thread count");
+    }
+    gb_print_wrapped(stdout, text, BACKEND, gb_console_columns());
 }
 
 static void print_backends(const json_t *machine) {
     size_t index;
     json_t *backend;
     json_array_foreach(json_object_get(machine, "backends"), index, backend) {
-        printf("%-12s%-8s", index ? "" : "backends", gb_json_string_or_unknown(backend, "name"));
-        if (!json_is_true(json_object_get(backend, "supported"))) {
-            printf("not supported by this CPU: it lacks %s\n",
-                   gb_json_string_or_unknown(backend, "needs"));
-            continue;
-        }
-        const bool is_default = json_is_true(json_object_get(backend, "default"));
-        const bool deterministic = json_is_true(json_object_get(backend, "same_bits"));
-        printf("%s", is_default ? "the default" : "supported");
-        print_precisions(backend);
-        printf("; results %s the thread count\n",
-               deterministic ? "do not depend on" : "may depend on");
-        if (*gb_json_text(backend, "built_with"))
+        printf("%-*s%-*s", INDENT, index ? "" : "backends", BACKEND - INDENT,
+               gb_json_string_or_unknown(backend, "name"));
+        print_support(backend);
+        if (json_is_true(json_object_get(backend, "supported")) &&
+            *gb_json_text(backend, "built_with"))
             print_library(backend);
     }
 }
@@ -176,8 +207,8 @@ static void print_peaks(const json_t *peaks) {
         printf("%-12s  %-8s  %7d  %9.1f\n", gb_json_string_or_unknown(row, "isa"),
                gb_json_string_or_unknown(row, "precision"), (int)gb_json_integer(row, "threads"),
                gb_json_number(row, "gflops"));
-    printf("\n%-12s  %8s  %7s  %9s  %9s  %9s  %9s   GB/s\n", "working set", "KiB", "threads",
-           "read", "copy", "triad", "update");
+    printf("\n%-12s  %8s  %7s  %9s  %9s  %9s  %9s GB/s\n", "working set", "KiB", "threads", "read",
+           "copy", "triad", "update");
     json_array_foreach(json_object_get(peaks, "bandwidth"), index, row)
         printf("%-12s  %8.0f  %7d  %9.1f  %9.1f  %9.1f  %9.1f\n",
                gb_json_string_or_unknown(row, "level"), gb_json_number(row, "bytes") / 1024,
@@ -240,6 +271,24 @@ static enum gb_status read_run(const char *directory, const json_t *machine, str
     return status;
 }
 
+// What rows of bench have besides times, or why they lack it.
+static void print_meters(void) {
+    struct gb_energy energy;
+    struct gb_hardware hardware;
+    if (gb_energy_open(&energy, GB_POWERCAP) == GB_OK)
+        printf("energy      measured in %d zones of packages and memory\n", energy.count);
+    else
+        print_long("energy", gb_error_message());
+    gb_energy_close(&energy);
+    if (gb_hardware_open(&hardware, NULL) == GB_OK)
+        printf("counters    cycles%s%s\n",
+               hardware.list->files[GB_INSTRUCTIONS] >= 0 ? ", instructions" : "",
+               hardware.list->files[GB_CACHE_MISSES] >= 0 ? ", cache misses" : "");
+    else
+        print_long("counters", gb_error_message());
+    gb_hardware_close(&hardware);
+}
+
 struct request {
     const char *json, *run, *plan, *backend;
     int threads;
@@ -256,6 +305,7 @@ static enum gb_status report(const struct request *request, json_t *machine) {
     print_threads(machine);
     if (json_object_get(machine, "mpi"))
         print_job(json_object_get(machine, "mpi"));
+    print_meters();
     print_backends(machine);
     if (request->peaks || request->run) {
         fflush(stdout);

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -10,7 +11,7 @@
 #include "base/clock.h"
 #include "bench/runner/row.h"
 
-const struct gb_counters gb_counters_unknown = {NAN, NAN, NAN, NAN, NAN, NAN};
+const struct gb_counters gb_counters_unknown = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
 
 // Of one thread; NAN where the kernel was built without it (CONFIG_SCHED_DEBUG).
 static double migrations_of(const char *thread) {
@@ -46,7 +47,17 @@ static double seconds_of(const struct timeval *time) {
     return (double)time->tv_sec + 1e-6 * (double)time->tv_usec;
 }
 
-struct gb_counters gb_counters_read(void) {
+void gb_meters_open(struct gb_meters *meters) {
+    gb_energy_open(&meters->energy, GB_POWERCAP);
+    gb_hardware_open(&meters->hardware, NULL);
+}
+
+void gb_meters_close(struct gb_meters *meters) {
+    gb_hardware_close(&meters->hardware);
+    gb_energy_close(&meters->energy);
+}
+
+struct gb_counters gb_counters_read(struct gb_meters *meters) {
     struct gb_counters counters = gb_counters_unknown;
     struct rusage usage;
     counters.migrations = read_migrations();
@@ -56,42 +67,63 @@ struct gb_counters gb_counters_read(void) {
         counters.involuntary_switches = (double)usage.ru_nivcsw;
         counters.page_faults = (double)usage.ru_minflt + (double)usage.ru_majflt;
     }
+    const struct gb_hardware_counts counts = gb_hardware_read(&meters->hardware);
+    counters.cycles = counts.events[GB_CYCLES];
+    counters.instructions = counts.events[GB_INSTRUCTIONS];
+    counters.cache_misses = counts.events[GB_CACHE_MISSES];
+    counters.joules = gb_energy_read(&meters->energy);
     counters.seconds = gb_seconds();
     return counters;
 }
 
+// ---- Sums and means ----
+
+// The members, which are all doubles.
+#define MEMBER(name) offsetof(struct gb_counters, name)
+static const size_t members[] = {
+    MEMBER(seconds),
+    MEMBER(cpu_seconds),
+    MEMBER(voluntary_switches),
+    MEMBER(involuntary_switches),
+    MEMBER(page_faults),
+    MEMBER(migrations),
+    MEMBER(joules),
+    MEMBER(cycles),
+    MEMBER(instructions),
+    MEMBER(cache_misses),
+};
+enum { MEMBERS = sizeof members / sizeof *members };
+_Static_assert(MEMBERS * sizeof(double) == sizeof(struct gb_counters), "a member is missing");
+
+static double *at(struct gb_counters *counters, int member) {
+    return (double *)((char *)counters + members[member]);
+}
+
+static double value(const struct gb_counters *counters, int member) {
+    return *(const double *)((const char *)counters + members[member]);
+}
+
 void gb_counters_add(struct gb_counters *sum, const struct gb_counters *begin,
                      const struct gb_counters *end) {
-    sum->seconds += end->seconds - begin->seconds;
-    sum->cpu_seconds += end->cpu_seconds - begin->cpu_seconds;
-    sum->voluntary_switches += end->voluntary_switches - begin->voluntary_switches;
-    sum->involuntary_switches += end->involuntary_switches - begin->involuntary_switches;
-    sum->page_faults += end->page_faults - begin->page_faults;
-    const double migrations = end->migrations - begin->migrations;
-    sum->migrations += migrations >= 0 ? migrations : NAN;
+    for (int i = 0; i < MEMBERS; i++) {
+        const double counted = value(end, i) - value(begin, i);
+        *at(sum, i) += counted >= 0 ? counted : (double)NAN;
+    }
 }
 
 struct gb_counters gb_counters_mean(const struct gb_counters *sum, int repetitions) {
-    return (struct gb_counters){sum->seconds / repetitions,
-                                sum->cpu_seconds / repetitions,
-                                sum->voluntary_switches / repetitions,
-                                sum->involuntary_switches / repetitions,
-                                sum->page_faults / repetitions,
-                                sum->migrations / repetitions};
-}
-
-static double join(double mean, int count, double other, int more) {
-    return (count * mean + more * other) / (count + more);
+    struct gb_counters mean;
+    for (int i = 0; i < MEMBERS; i++)
+        *at(&mean, i) = value(sum, i) / repetitions;
+    return mean;
 }
 
 struct gb_counters gb_counters_join(const struct gb_counters *a, int count,
                                     const struct gb_counters *b, int more) {
-    return (struct gb_counters){join(a->seconds, count, b->seconds, more),
-                                join(a->cpu_seconds, count, b->cpu_seconds, more),
-                                join(a->voluntary_switches, count, b->voluntary_switches, more),
-                                join(a->involuntary_switches, count, b->involuntary_switches, more),
-                                join(a->page_faults, count, b->page_faults, more),
-                                join(a->migrations, count, b->migrations, more)};
+    struct gb_counters joined;
+    for (int i = 0; i < MEMBERS; i++)
+        *at(&joined, i) = (count * value(a, i) + more * value(b, i)) / (count + more);
+    return joined;
 }
 
 // ---- Other work on the machine ----

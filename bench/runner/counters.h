@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What the system counted while a repetition ran: of all threads of this process. Threads that are
-// preempted share their CPUs with other work.
+// What was counted while a repetition ran: of all threads of this process. Threads that are
+// preempted share their CPUs with other work. What is not available stays unknown: gb_energy_open
+// and gb_hardware_open say why.
 #ifndef GB_COUNTERS_H
 #define GB_COUNTERS_H
 
@@ -8,18 +9,33 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "bench/runner/energy.h"
+#include "bench/runner/hardware.h"
+
 struct gb_counters {                                              // NAN: not available
     double seconds;                                               // that they cover
     double cpu_seconds;                                           // of CPU time, getrusage
     double voluntary_switches, involuntary_switches, page_faults; // getrusage
     double migrations; // between CPUs: of the present threads, /proc/self/task/*/sched
+    double joules;     // of all CPU packages and their memory, other processes' included
+    double cycles, instructions, cache_misses; // in user mode; of the last level, as the CPU has it
 };
 
-// The process's, since its start; `seconds` by gb_seconds. It takes about 6 us per thread.
-struct gb_counters gb_counters_read(void);
+struct gb_meters {
+    struct gb_energy energy;
+    struct gb_hardware hardware; // of the threads that exist
+};
 
-// Adds what was counted between two readings to `sum`. A thread that ended in between takes its
-// migrations with it: they are then NAN.
+// Opens what is available.
+void gb_meters_open(struct gb_meters *meters);
+void gb_meters_close(struct gb_meters *meters);
+
+// The process's, since its start, or since `meters` were opened; `seconds` by gb_seconds. It takes
+// about 6 us per thread.
+struct gb_counters gb_counters_read(struct gb_meters *meters);
+
+// Adds what was counted between two readings to `sum`. A thread that ended in between takes what it
+// counted with it: what is less than before is NAN.
 void gb_counters_add(struct gb_counters *sum, const struct gb_counters *begin,
                      const struct gb_counters *end);
 

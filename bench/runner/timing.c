@@ -65,6 +65,7 @@ struct session {
     } peaks[PEAKS];                               // by probe; fp32
     double gflops[GB_MAX_FMA_BODIES][MAX_PROBES]; // of the other bodies that a subject has
     int probes;
+    struct gb_meters meters;
     double share_before, share; // of the group's work: before this portion, and in it
 };
 
@@ -259,7 +260,7 @@ static void prepare(void *argument) {
     if (session->started++ % session->timed_count == 0)
         probe_roofline(session);
     // Before the untimed run, which hides what the reading does to the caches.
-    timed->begin = gb_counters_read();
+    timed->begin = gb_counters_read(&session->meters);
     if (timed->row->cache == GB_CACHE_WARM && timed->subject->run_seconds < warms_itself)
         timed->subject->run(timed->subject->state);
     if (timed->subject->benchmark->restart_layers)
@@ -282,7 +283,7 @@ static void finish(void *argument) {
     const struct subject *subject = timed->subject;
     if (gb_interrupt_asked())
         return;
-    const struct gb_counters end = gb_counters_read();
+    const struct gb_counters end = gb_counters_read(&timed->session->meters);
     gb_counters_add(&timed->counted, &timed->begin, &end);
     if (subject->benchmark->reorder_seconds)
         timed->reorder_seconds += subject->benchmark->reorder_seconds(subject->state);
@@ -393,8 +394,11 @@ static enum gb_status time_all(struct session *session) {
     GB_TRY(interrupted());
     for (int i = 0; i < session->timed_count; i++)
         session->gbench[i] = gbench_of(&session->timed[i], session->names[i]);
-    GB_TRY(gb_gbench_run(session->gbench, session->timed_count, options->repetitions,
-                         options->report));
+    gb_meters_open(&session->meters); // of the threads that the warm-up has started
+    const enum gb_status status =
+        gb_gbench_run(session->gbench, session->timed_count, options->repetitions, options->report);
+    gb_meters_close(&session->meters);
+    GB_TRY(status);
     GB_TRY(interrupted());
     for (int i = 0; i < session->subject_count; i++) {
         struct subject *subject = &session->subjects[i];

@@ -354,29 +354,54 @@ static void add_scores(json_t *tables, const struct gb_machines *machines) {
     each_line(rows, machines, false, true, add_line);
 }
 
-// ---- Scores per core, GHz, dollar ----
+// ---- Scores per core, GHz, watt, dollar ----
 
 struct measure {
     const char *name;
-    double (*of)(const struct gb_machine *machine); // NAN unknown
+    double (*of)(const struct gb_machine *machine, const struct gb_score *score); // NAN unknown
 };
 
-static double cores_of(const struct gb_machine *machine) {
+static double cores_of(const struct gb_machine *machine, const struct gb_score *score) {
+    (void)score;
     const int cores = gb_summary_cores(machine->summary);
     return cores > 0 ? gb_min_int(cores, machine->threads) : (double)NAN;
 }
 
-static double machine_ghz(const struct gb_machine *machine) {
+static double machine_ghz(const struct gb_machine *machine, const struct gb_score *score) {
+    (void)score;
     return machine->ghz;
 }
 
-static double hours_per_dollar(const struct gb_machine *machine) {
+static double watts_of(const struct gb_machine *machine, const struct gb_score *score) {
+    (void)machine;
+    return score->watts;
+}
+
+static double hours_per_dollar(const struct gb_machine *machine, const struct gb_score *score) {
+    (void)score;
     return machine->cost_per_hour / 3600; // a score is per second
 }
 
 static const struct measure measures[] = {
-    {"core", cores_of}, {"GHz", machine_ghz}, {"dollar", hours_per_dollar}};
+    {"core", cores_of}, {"GHz", machine_ghz}, {"watt", watts_of}, {"dollar", hours_per_dollar}};
 enum { MEASURES = sizeof measures / sizeof *measures };
+
+// NAN where the machine lacks the score as well.
+static double measure_of(const struct measure *measure, const struct gb_machine *machine,
+                         const struct line *line) {
+    const struct gb_score *score = score_of(machine, line);
+    return score ? measure->of(machine, score) : (double)NAN;
+}
+
+// With two digits or more: a rate per watt may be far below 1.
+static struct value small_number(double number) {
+    struct value text;
+    if (number < 0.995)
+        snprintf(text.text, sizeof text.text, "%.2g", number);
+    else
+        snprintf(text.text, sizeof text.text, "%s", gb_figure_number(number).text);
+    return text;
+}
 
 static void add_measures(json_t *rows, const struct gb_machines *machines,
                          const struct line *line) {
@@ -385,7 +410,7 @@ static void add_measures(json_t *rows, const struct gb_machines *machines,
     for (int m = 0; m < MEASURES; m++) {
         bool known = false;
         for (int i = 0; i < machines->count; i++)
-            known |= !isnan(measures[m].of(&machines->list[i]));
+            known |= !isnan(measure_of(&measures[m], &machines->list[i], line));
         if (!known)
             continue;
         json_t *row = add_row(rows);
@@ -397,14 +422,15 @@ static void add_measures(json_t *rows, const struct gb_machines *machines,
         for (int i = 0; i < machines->count; i++) {
             const struct gb_machine *machine = &machines->list[i];
             const struct gb_score *score = score_of(machine, line);
-            const double by = measures[m].of(machine);
-            const double relative = ratio(score, base_score, by, measures[m].of(base));
+            const double by = measure_of(&measures[m], machine, line);
+            const double relative =
+                ratio(score, base_score, by, measure_of(&measures[m], base, line));
             if (!score || isnan(by))
                 add_cell(row, "-");
             else if (machines->count == 1)
-                add_cell(row, "%s", gb_figure_number(score->value / by).text);
+                add_cell(row, "%s", small_number(score->value / by).text);
             else
-                add_cell(row, "%s %s%s", gb_figure_number(score->value / by).text,
+                add_cell(row, "%s %s%s", small_number(score->value / by).text,
                          gb_figure_ratio(relative).text, isnan(relative) ? "" : "x");
         }
     }
@@ -412,8 +438,9 @@ static void add_measures(json_t *rows, const struct gb_machines *machines,
 
 static void add_shares(json_t *tables, const struct gb_machines *machines) {
     static const char *const heads[] = {"score of the fastest, all threads", "per", NULL};
-    json_t *rows = begin_table(tables, "Per core, GHz and dollar",
-                               "GHz: nominal, if the CPU's name gives it. Dollar: by "
+    json_t *rows = begin_table(tables, "Per core, GHz, watt and dollar",
+                               "GHz: nominal, if the CPU's name gives it. Watt: of all CPU "
+                               "packages and their memory, if it was measured. Dollar: by "
                                "--cost-per-hour.");
     add_heads(rows, machines, heads);
     each_line(rows, machines, true, false, add_measures);
@@ -427,14 +454,18 @@ static bool has_rows(const json_t *table) {
 json_t *gb_machines_tables(const struct gb_machines *machines) {
     json_t *all = json_array(), *tables = json_array(), *table;
     size_t i;
-    bool costs = false;
-    for (int m = 0; m < machines->count; m++)
-        costs |= !isnan(machines->list[m].cost_per_hour);
+    bool measured = false;
+    for (int m = 0; m < machines->count; m++) {
+        const struct gb_machine *machine = &machines->list[m];
+        measured |= !isnan(machine->cost_per_hour);
+        for (int i = 0; i < machine->scores.count; i++)
+            measured |= !isnan(machine->scores.list[i].watts);
+    }
     if (machines->count > 1) {
         add_differences(all, machines);
         add_scores(all, machines);
     }
-    if (machines->count > 1 || costs)
+    if (machines->count > 1 || measured)
         add_shares(all, machines);
     json_array_foreach(all, i, table)
         if (has_rows(table))

@@ -45,8 +45,9 @@ void gb_machines_free(struct gb_machines *machines);
 //   - What differs: system, CPU, build, libraries.
 //   - Scores, where both have the same problems as ratios to the baseline: with one thread and with
 //     all of each machine, for each backend and for the fastest of each machine.
-//   - The same of the fastest with all threads per core, per GHz, per dollar, as far as known.
-// NULL without memory. With a single machine only the last, without ratios.
+//   - The same of the fastest with all threads per core, GHz, watt and dollar, as far as known.
+// NULL without memory. With a single machine only the last, without ratios, if its energy or cost
+// is known.
 json_t *gb_machines_tables(const struct gb_machines *machines);
 
 // Writes the tables as Markdown, and for a terminal of 80 columns, where machines are letters.

@@ -76,18 +76,22 @@ static bool is_selected(const struct selection *s, const struct gb_row *row, con
 }
 
 // Adds the logarithms of a problem's rates to `sums`: of each launch or, of a single one, of each
-// repetition. Returns how many there are; `sums` has GB_SAMPLE_MAX.
+// repetition; and of its power to `watts`. Returns how many there are; `sums` has GB_SAMPLE_MAX.
 static int add_rates(const struct selection *s, const struct kind *kind, const char *problem,
-                     double sums[static GB_SAMPLE_MAX]) {
+                     double sums[static GB_SAMPLE_MAX], double *watts) {
     const struct gb_row *only = NULL;
     int launches = 0;
+    double joules = 0, seconds = 0;
     for (size_t i = 0; i < s->rows->count; i++) {
         const struct gb_row *row = &s->rows->list[i];
         if (launches == GB_SAMPLE_MAX || !is_selected(s, row, problem, kind->cache))
             continue;
         sums[launches++] += log(work_of(kind, row) / row->median_seconds);
+        joules += row->counters.joules;
+        seconds += row->counters.seconds;
         only = row;
     }
+    *watts += log(joules / seconds);
     if (launches != 1)
         return launches;
     sums[0] += log(only->median_seconds / only->seconds[0]);
@@ -123,9 +127,10 @@ static struct gb_score make_score(const struct selection *s, const struct kind *
                              .value = NAN,
                              .low = NAN,
                              .high = NAN,
-                             .share_of_peak = NAN};
+                             .share_of_peak = NAN,
+                             .watts = NAN};
     const int setting = gb_summary_find_setting(summary, s->threads, kind->cache);
-    double sums[GB_SAMPLE_MAX] = {0}, shares = 0;
+    double sums[GB_SAMPLE_MAX] = {0}, shares = 0, watts = 0;
     for (int line = 0; line < summary->line_count && setting >= 0; line++) {
         const char *problem = summary->lines[line].row->problem;
         if (!belongs(kind, precision, problem) || !gb_summary_measured(summary, setting, line))
@@ -135,13 +140,14 @@ static struct gb_score make_score(const struct selection *s, const struct kind *
         const struct gb_cell *cell = gb_summary_cell(summary, setting, line, column);
         if (cell->launches == 0 || cell->error)
             continue;
-        score.samples = gb_min_int(score.samples, add_rates(s, kind, problem, sums));
+        score.samples = gb_min_int(score.samples, add_rates(s, kind, problem, sums, &watts));
         score.timed++;
         score.fallback |= cell->fallback;
         shares += log(cell->share_of_peak);
     }
     if (score.problems > 0 && score.timed == score.problems && score.samples > 0) {
         score.share_of_peak = exp(shares / score.problems);
+        score.watts = exp(watts / score.problems);
         estimate(&score, sums);
     } else {
         score.samples = 0;

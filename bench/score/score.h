@@ -25,6 +25,7 @@ struct gb_score {
     // failing where it is slow.
     double value, low, high;
     double share_of_peak; // geometric mean of the rows' shares
+    double watts;         // geometric mean of the power while they were timed; NAN unless all know
 };
 #define GB_SCORE_CONFIDENCE 0.95
 

@@ -116,11 +116,12 @@ static json_t *to_json(const struct gb_summary *summary, const struct gb_scores 
         const struct gb_score *s = &scores->list[i];
         json_array_append_new(
             list,
-            json_pack("{ss ss ss ss si si si si sb so so so so}", "name", s->name, "precision",
+            json_pack("{ss ss ss ss si si si si sb so so so so so*}", "name", s->name, "precision",
                       precision_of(s), "unit", s->unit, "backend", s->backend->label, "threads",
                       s->threads, "problems", s->problems, "timed", s->timed, "samples", s->samples,
                       "fallback", s->fallback, "value", number(s->value), "low", number(s->low),
-                      "high", number(s->high), "share_of_peak", number(s->share_of_peak)));
+                      "high", number(s->high), "share_of_peak", number(s->share_of_peak), "watts",
+                      isnan(s->watts) ? NULL : json_real(s->watts)));
     }
     return json_pack("{sO sO so}", "machine", summary->first->machine, "build",
                      summary->first->build, "scores", list);

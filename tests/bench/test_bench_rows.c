@@ -118,7 +118,8 @@ GB_FIXTURE_TEST(preempted_rows_are_shared) {
 }
 
 GB_FIXTURE_TEST(counters_are_means_over_repetitions) {
-    const struct gb_counters begin = {1, 2, 10, 20, 30, 40}, end = {2, 4, 14, 20, 32, 39};
+    const struct gb_counters begin = {1, 2, 10, 20, 30, 40, 5, 6, 7, NAN},
+                             end = {2, 4, 14, 20, 32, 39, 8, 16, 27, NAN};
     struct gb_counters sum = {0};
     gb_counters_add(&sum, &begin, &end);
     assert_true(isnan(sum.migrations)); // a thread has ended
@@ -127,6 +128,7 @@ GB_FIXTURE_TEST(counters_are_means_over_repetitions) {
                 sum.page_faults == 1);
     sum = gb_counters_join(&sum, 1, &begin, 3);
     assert_true(sum.seconds == 0.875 && sum.voluntary_switches == 8);
+    assert_true(sum.joules == 4.125 && sum.cycles == 5.75 && isnan(sum.cache_misses));
 }
 
 // A failed kernel has an error and no figures.

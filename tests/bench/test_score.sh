@@ -54,6 +54,13 @@ gives 0 '^convolutions, GFLOP/s  1        fastest  0\.2[78] 1\.00x  0\.[0-9]* -$
 gives 0 '^B: A (baseline)$' score half base --baseline A --cost-per-hour A=2 --cost-per-hour B=1 --markdown m
 gives 2 'bad value: --baseline: "C" is unknown; machines: A, B$' score base other --baseline C
 gives 2 'bad value: --cost-per-hour: "A" is not NAME=X' score base other --cost-per-hour A
+# Energy, where it was measured: 0.04 J in 0.04 s are 1 W.
+sed 's/"launch"/"repetition_seconds":0.04,"joules":0.04,"launch"/' base >measured
+gives 0 '^convolutions, GFLOP/s  *watt  0\.2[78]$' score measured --json json
+has json '"watts": 1.0'
+gives 0 '^convolutions, GFLOP/s  *watt  0\.2[78] 1\.00x  -$' score measured half
+gives 0 '^convolutions' score base --json json
+! grep -q watt json out || complain "watts that were not measured"
 # Two builds of a machine are told apart by the commit, two machines of a kind by their labels.
 rows newer commit=2
 gives 0 '^B: A, commit 2$' score base newer
