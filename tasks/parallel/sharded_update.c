@@ -171,6 +171,22 @@ void gb_sharded_gather_moments(struct gb_sharded_update *u) {
     gb_ranks_exchange(u->messages, messages);
 }
 
+size_t gb_sharded_moment_bytes(const struct gb_sharded_update *u) {
+    return u->parts
+               ? 2 * size_of(u->parts[gb_ranks()->rank]) * gb_type_bytes(u->shards.params->moments)
+               : 0;
+}
+
+size_t gb_sharded_sum_bytes(const struct gb_sharded_update *u) {
+    if (!u->parts)
+        return 0;
+    struct gb_shard_node nodes[GB_SHARD_NODES];
+    const int foreign = u->node_count - nodes_of(&u->shards, gb_ranks()->rank, nodes);
+    return ((size_t)u->shards.blocks * u->shards.params->size +
+            (size_t)foreign * size_of(u->parts[gb_ranks()->rank])) *
+           sizeof(float);
+}
+
 void gb_sharded_drop_moments(struct gb_sharded_update *u) {
     const struct gb_params *params = u->shards.params;
     if (gb_ranks()->count == 1)

@@ -45,6 +45,11 @@ void gb_sharded_apply(struct gb_sharded_update *update, int threads, const struc
 void gb_sharded_gather_weights(struct gb_sharded_update *update);
 void gb_sharded_gather_moments(struct gb_sharded_update *update);
 
+// Bytes of the moments that this rank keeps, and of the sums that it adds up or receives next to
+// the gradient; 0 of a zeroed update.
+size_t gb_sharded_moment_bytes(const struct gb_sharded_update *update);
+size_t gb_sharded_sum_bytes(const struct gb_sharded_update *update);
+
 // Frees the memory of the moments of other ranks' parts, which a checkpoint filled or took.
 void gb_sharded_drop_moments(struct gb_sharded_update *update);
 

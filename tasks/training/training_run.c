@@ -338,9 +338,11 @@ static json_t *record_of(const struct gb_training_run *run, const struct gb_trai
     const double speed = step_seconds > 0 ? config->batch * config->accumulate / step_seconds : 0;
     json_t *memory =
         json_pack("{s:I, s:I, s:I, s:I, s:I}", "parameters_bytes", block, "moments_bytes",
-                  (json_int_t)(2 * gb_params_moment_bytes(params)), "gradients_bytes",
+                  (json_int_t)(config->shards > 1 ? gb_sharded_moment_bytes(&trainer->sharded)
+                                                  : 2 * gb_params_moment_bytes(params)),
+                  "gradients_bytes",
                   (params->gradient ? block : 0) + (params->sum ? block : 0) +
-                      trainer->sharded.shards.blocks * block,
+                      (json_int_t)gb_sharded_sum_bytes(&trainer->sharded),
                   "averages_bytes", params->average ? block : 0, "activations_bytes",
                   (json_int_t)trainer->model->arena.bytes);
     const struct {

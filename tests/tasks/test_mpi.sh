@@ -104,6 +104,8 @@ done
 has out "ms/step"
 [ "$(grep -c 'ms/step' out)" -eq 1 ] || complain "not one rank prints"
 grep -q '"ranks": 4' horses-4/run.json || complain "the ranks are not recorded"
+[ "$(grep -o '"moments_bytes": [0-9]*' horses-2/run.json)" != \
+    "$(grep -o '"moments_bytes": [0-9]*' horses-4/run.json)" ] || complain "moments are not divided"
 grep -q '"hosts": \[' horses-4/run.json || complain "the hosts are not recorded"
 
 # ---- Evaluation ----
