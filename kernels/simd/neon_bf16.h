@@ -78,7 +78,8 @@ GB_INLINE gb_pairs gb_pairs_interleave(gb_pairs halves) {
 
 // Stores even[0], odd[0], even[1], odd[1], ...
 GB_INLINE void gb_v_store_interleaved(float *p, gb_v even, gb_v odd) {
-    vst2q_f32(p, (float32x4x2_t){{(float32x4_t)even, (float32x4_t)odd}});
+    const float32x4x2_t pairs = {{(float32x4_t)even, (float32x4_t)odd}};
+    vst2q_f32(p, pairs);
 }
 
 // The first `count` values, 0 <= count <= 2 * GB_LANES; others are not written.
