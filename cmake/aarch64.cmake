@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: MIT
 # Cross-builds for AArch64 Linux with the compiler, the emulator and the libraries that
-# cmake/aarch64.sh puts under build/arm64.
+# cmake/aarch64.sh puts under build/arm64. GB_CROSS_CLANG: with the host's Clang and the same libraries.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 
 get_filename_component(arm64 ${CMAKE_CURRENT_LIST_DIR}/../build/arm64 ABSOLUTE)
 set(CMAKE_SYSROOT ${arm64}/sysroot)
 set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
-set(CMAKE_C_COMPILER ${arm64}/bin/gcc)
-set(CMAKE_CXX_COMPILER ${arm64}/bin/g++)
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES GB_CROSS_CLANG)
+if(GB_CROSS_CLANG)
+    set(CMAKE_C_COMPILER ${arm64}/bin/clang)
+    set(CMAKE_CXX_COMPILER ${arm64}/bin/clang++)
+else()
+    set(CMAKE_C_COMPILER ${arm64}/bin/gcc)
+    set(CMAKE_CXX_COMPILER ${arm64}/bin/g++)
+endif()
 foreach(tool AR OBJDUMP RANLIB STRIP)
     string(TOLOWER ${tool} name)
     set(CMAKE_${tool} ${arm64}/bin/${name})

@@ -6,9 +6,9 @@
 #
 #     sh cmake/aarch64.sh
 #
-# build/arm64/bin has the compilers (gcc, g++) and the emulator, tools what they run, and sysroot the
-# libraries. Exits with 77 and a message where the packages cannot be had: it takes Debian or Ubuntu
-# on x86-64, and a network.
+# build/arm64/bin has the compilers (gcc, g++; clang and clang++ run the host's Clang) and the emulator,
+# tools what they run, and sysroot the libraries. Exits with 77 and a message where the packages cannot
+# be had: it takes Debian or Ubuntu on x86-64, and a network.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -20,8 +20,8 @@ libraries="libc6-dev libbenchmark-dev libjpeg-dev libpng-dev libtiff-dev libgif-
     libpopt-dev libhwloc-dev libdnnl-dev libopenblas-openmp-dev libcmocka-dev libgomp1 libstdc++6"
 compilers="gcc-aarch64-linux-gnu g++-aarch64-linux-gnu"
 emulator=qemu-user-static
-# What was unpacked; another list unpacks anew.
-wanted="$libraries $compilers $emulator"
+# What was unpacked, and a number that changes with this script; another list unpacks again.
+wanted="2 $libraries $compilers $emulator"
 if [ -f "$base/packages" ] && [ "$(cat "$base/packages")" = "$wanted" ]; then
     exit 0
 fi
@@ -110,6 +110,13 @@ for tool in gcc g++ ar objdump ranlib strip; do
 #!/bin/sh
 export PATH="$tools/bin:\$PATH" LD_LIBRARY_PATH="$tools/lib/x86_64-linux-gnu\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
 exec aarch64-linux-gnu-$tool "\$@"
+END
+done
+for compiler in clang clang++; do
+    cat >"$base/bin/$compiler" <<END
+#!/bin/sh
+export LD_LIBRARY_PATH="$tools/lib/x86_64-linux-gnu\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
+exec $compiler --target=aarch64-linux-gnu --gcc-toolchain="$tools" -B"$tools/aarch64-linux-gnu/bin" "\$@"
 END
 done
 cat >"$base/bin/emulator" <<END
