@@ -1,19 +1,126 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Tests the build for AArch64 on x86-64, where an emulator (qemu-user) runs its programs:
+# Tests the build for AArch64 on x86-64, where an emulator (qemu-user) runs its programs, two at a time:
 #
-#     sh tests/aarch64.sh
+#     sh tests/aarch64.sh [JOB...]      (default: all jobs, which are the names below)
 #
-# Compiler, emulator and libraries are the distribution's packages, under build/arm64
-# (cmake/aarch64.sh). Tested: elementary functions, random numbers, the authors' tensors, every image
-# format; convolutions against their definition; ten training steps of each task, bitwise identical
-# with 1 and 2 threads and after a resume; the same steps by the scalar backend on x86-64, which must
-# write the same tensors; checkpoints of each architecture scored on the other; and the refusal to time
-# under emulation. Exits with 77 where the packages cannot be had.
+# Compilers, emulator and libraries are the distribution's packages, under build/arm64
+# (cmake/aarch64.sh); Clang is the host's. Exits with 77 where the packages cannot be had. Slowest first:
 set -eu
 
 cd "$(dirname "$0")/.."
 root=$PWD
+
+# Test programs, of `backends` alone; after a colon the test case.
+backends=neon
+units="kernels bf16_weights conv_algorithms flows:test_forward flows:test_inverse flows:test_samples_per_x
+    flows:test_gradients flows:test_threads bf16 math oracle image_formats cpu backend random"
+# Ten training steps, bitwise identical with 1 and 2 threads and after a resume; the checkpoint is
+# scored on x86-64.
+tasks="horses lfw denoise depth inpaint sr vessels"
+# scalar: ten steps by the scalar backend write the same tensors on both architectures, and x86-64's
+# are scored here. check: metrics of a small run against results/check.json, those of the scalar
+# backend bitwise. emulated: `info`, and `bench`, which refuses to time. clang: Clang's build.
+others="check scalar emulated clang"
+
+arm() {
+    "$root/build/arm64/bin/emulator" "$root/build/aarch64/bench/glowbench" "$@" >log 2>&1
+}
+x86() {
+    "$root/build/release/bench/glowbench" "$@" >log 2>&1
+}
+complain() {
+    echo "FAILED: $*"
+    cat log
+    failures=$((failures + 1))
+}
+# The tensors of a checkpoint, without its metadata, which names the backend.
+tensors() {
+    head=$(od -A n -t u8 -N 8 "$1" | tr -d ' ')
+    tail -c +$((head + 9)) "$1"
+}
+same() {
+    tensors "$1/checkpoint.safetensors" >one
+    tensors "$2/checkpoint.safetensors" >other
+    cmp one other >log 2>&1 || complain "$1 and $2 differ"
+}
+
+# unit BUILD PROGRAM[:CASE]
+unit() {
+    case $2 in
+    *:*) export GB_TEST_FILTER="${2#*:}" ;;
+    esac
+    (cd "$root" && GB_TEST_BACKENDS=$backends build/arm64/bin/emulator "build/$1/tests/test_${2%%:*}") >log 2>&1 ||
+        complain "test_$2, built by $1"
+}
+
+cglow="--size 16 --levels 2 --steps 1 --n-c 8 --n-w 16 --coupling-channels 16"
+train() {
+    model=$cglow
+    case $1 in
+    sr) model="--size 16 --steps 1 --condition-channels 8 --coupling-channels 8 --rrdb-blocks 1 --growth 4 --crops 1" ;;
+    vessels) model="--steps 1 --condition-channels 8 --coupling-channels 8" ;;
+    esac
+    task=$1
+    set -- train "$task" --batch 2 --samples 1
+    # shellcheck disable=SC2086 # options
+    {
+        arm "$@" $model --iters 10 --threads 1 --out whole || complain "$task, 1 thread"
+        arm "$@" $model --iters 5 --threads 2 --out parts || complain "$task, 5 steps"
+        arm train "$task" --samples 1 --resume --iters 10 --threads 2 --out parts || complain "$task, resumed"
+    }
+    same whole parts
+    x86 eval "$task" --samples 1 --checkpoint whole/checkpoint.safetensors || complain "Arm's checkpoint on x86"
+}
+
+job() {
+    case " $tasks " in
+    *" $1 "*)
+        train "$1"
+        return
+        ;;
+    esac
+    case $1 in
+    scalar)
+        # shellcheck disable=SC2086
+        for machine in arm x86; do
+            $machine train horses $cglow --batch 2 --samples 1 --iters 10 --backend scalar --out $machine ||
+                complain "scalar on $machine"
+        done
+        same arm x86
+        arm eval horses --samples 1 --checkpoint x86/checkpoint.safetensors || complain "x86's checkpoint on Arm"
+        ;;
+    check)
+        arm tables --check --task depth --threads 1 --results "$root/results" || complain "metrics"
+        grep -q 'scalar *identical' log || complain "not the scalar backend's bits"
+        ;;
+    emulated)
+        arm bench --filter '^conv/' && complain "times under emulation"
+        grep -q 'an emulator runs this program.*--allow-emulation' log || complain "another refusal"
+        arm info || complain "info"
+        grep -q '(emulated)' log || complain "the CPU is not called emulated"
+        arm bench --allow-emulation --backend neon --threads 2 --cache warm --reps 1 --check always \
+            --filter '^conv/.*/n2h4w4c24k24r3' || complain "--allow-emulation"
+        ;;
+    clang)
+        for program in math bf16; do
+            unit aarch64-clang $program
+        done
+        ;;
+    *) unit aarch64 "$1" ;;
+    esac
+}
+
+if [ "${1:-}" = --job ]; then
+    failures=0
+    mkdir "$2/$3"
+    cd "$2/$3"
+    start=$(date +%s)
+    job "$3"
+    echo "$3: $(($(date +%s) - start)) s"
+    exit $failures
+fi
+
 code=0
 sh cmake/aarch64.sh || code=$?
 [ $code -ne 77 ] || echo "== skipped: aarch64"
@@ -30,75 +137,22 @@ build() {
     }
 }
 command -v ninja >/dev/null && export CMAKE_GENERATOR="${CMAKE_GENERATOR:-Ninja}"
-tests="cpu backend random math oracle image_formats"
-# shellcheck disable=SC2046 # targets
-build aarch64 glowbench $(printf 'test_%s ' $tests)
+# shellcheck disable=SC2086 # words
+programs=$(printf '%s\n' $units | sed 's/:.*//; s/^/test_/' | sort -u)
+# shellcheck disable=SC2086 # targets
+build aarch64 glowbench $programs
 build release glowbench
+if command -v clang >/dev/null; then
+    build aarch64-clang glowbench test_math test_bf16
+else
+    echo "== skipped: Clang is missing"
+    others=${others% clang}
+fi
 
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
 export OMP_WAIT_POLICY=passive XDG_CACHE_HOME="$work/cache"
 unset GB_BACKEND
-failures=0
-complain() {
-    echo "FAILED: $*"
-    cat "$work/log"
-    failures=$((failures + 1))
-}
-arm() {
-    "$root/build/arm64/bin/emulator" "$root/build/aarch64/bench/glowbench" "$@" >"$work/log" 2>&1
-}
-x86() {
-    "$root/build/release/bench/glowbench" "$@" >"$work/log" 2>&1
-}
-
-for test in $tests; do
-    build/arm64/bin/emulator "build/aarch64/tests/test_$test" >"$work/log" 2>&1 || complain "test_$test"
-done
-
-arm bench --filter '^conv/' && complain "times under emulation"
-grep -q 'an emulator runs this program.*--allow-emulation' "$work/log" || complain "another refusal"
-arm info || complain "info"
-grep -q '(emulated)' "$work/log" || complain "the CPU is not called emulated"
-# Every kernel is checked before it is timed. Here a 1x1 and a 3x3, in all directions.
-arm bench --allow-emulation --backend neon --threads 2 --cache warm --reps 1 --check always \
-    --filter '^conv/.*/n2h4w4c(24k24r3|256k256r1)' || complain "kernels"
-
-# The tensors of a checkpoint, without its metadata, which names the backend.
-tensors() {
-    head=$(od -A n -t u8 -N 8 "$1" | tr -d ' ')
-    tail -c +$((head + 9)) "$1"
-}
-same() {
-    tensors "$1/checkpoint.safetensors" >"$work/one"
-    tensors "$2/checkpoint.safetensors" >"$work/other"
-    cmp "$work/one" "$work/other" >"$work/log" 2>&1 || complain "$1 and $2 differ"
-}
-cd "$work"
-cglow="--size 16 --levels 2 --steps 1 --n-c 8 --n-w 16 --coupling-channels 16"
-for task in horses lfw denoise depth inpaint sr vessels; do
-    model=$cglow
-    case $task in
-    sr) model="--size 16 --steps 1 --condition-channels 8 --coupling-channels 8 --rrdb-blocks 1 --growth 4 --crops 1" ;;
-    vessels) model="--steps 1 --condition-channels 8 --coupling-channels 8" ;;
-    esac
-    set -- train $task --batch 2 --samples 1
-    # shellcheck disable=SC2086 # options
-    {
-        arm "$@" $model --iters 10 --threads 1 --out $task.1 || complain "$task, 1 thread"
-        arm "$@" $model --iters 5 --threads 2 --out $task.2 || complain "$task, 5 steps"
-        arm train $task --samples 1 --resume --iters 10 --threads 2 --out $task.2 || complain "$task, resumed"
-        same $task.1 $task.2
-    }
-done
-# shellcheck disable=SC2086
-for machine in arm x86; do
-    $machine train horses $cglow --batch 2 --samples 1 --iters 10 --backend scalar --out scalar.$machine ||
-        complain "scalar on $machine"
-done
-same scalar.arm scalar.x86
-x86 eval horses --samples 1 --checkpoint horses.1/checkpoint.safetensors || complain "Arm's checkpoint on x86"
-arm eval horses --samples 1 --checkpoint scalar.x86/checkpoint.safetensors || complain "x86's checkpoint on Arm"
-
-[ $failures -eq 0 ] || echo "$failures failures"
-exit $((failures > 0))
+# shellcheck disable=SC2086 # words
+[ $# -gt 0 ] || set -- $units $tasks $others
+printf '%s\n' "$@" | xargs -P 2 -n 1 sh tests/aarch64.sh --job "$work" || exit 1
