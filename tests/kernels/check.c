@@ -279,7 +279,7 @@ bool gb_check_runs(const struct gb_backend *backend) {
 
 bool gb_check_covers(const struct gb_backend *backend) {
 #if defined(GB_PTHREADS)
-    if (backend == gb_check_reference())
+    if (backend == gb_check_reference() || backend->fallback)
         return false;
 #endif
     return gb_check_runs(backend);
