@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/console.h"
 #include "base/json.h"
 #include "bench/history/history.h"
 
@@ -166,21 +167,27 @@ static void print_alert(const struct gb_history *h, const struct gb_history_aler
         const struct gb_level_change *change = alert->list[i];
         char name[GB_HISTORY_NAME];
         gb_history_row_name(h->rows[change->row].row, name);
-        printf("  %7.4f  %7.4f .. %-7.4f  %s%s", change->ratio, change->low, change->high, name,
-               change->recovered ? "  (recovered)" : "");
-        if (change->earliest < change->latest)
-            printf("  (%s .. %s)", h->commits[change->earliest].name,
-                   h->commits[change->latest].name);
-        printf("\n");
+        char text[3 * GB_HISTORY_NAME];
+        snprintf(text, sizeof text, "%s%s", name, change->recovered ? " (recovered)" : "");
+        if (change->earliest < change->latest) {
+            const size_t used = strlen(text);
+            snprintf(text + used, sizeof text - used, " (%s .. %s)",
+                     h->commits[change->earliest].name, h->commits[change->latest].name);
+        }
+        const int indent =
+            printf("  %7.4f  %6.4f .. %6.4f  ", change->ratio, change->low, change->high);
+        gb_print_wrapped(stdout, text, indent, gb_console_columns());
     }
 }
 
 void gb_history_print(const struct gb_history *h, const struct gb_history_judgement *j) {
     const struct gb_history_commit *first = &h->commits[0],
                                    *last = &h->commits[h->commit_count - 1];
-    printf("History of %d benchmarks, %d commits from %s to %s, %s\n", h->row_count,
-           h->commit_count, first->name, last->name,
-           gb_json_string_or_unknown(json_object_get(last->machine, "cpu"), "model"));
+    char text[512];
+    snprintf(text, sizeof text, "History of %d benchmarks, %d commits from %s to %s, %s",
+             h->row_count, h->commit_count, first->name, last->name,
+             gb_json_string_or_unknown(json_object_get(last->machine, "cpu"), "model"));
+    gb_print_wrapped(stdout, text, 0, gb_console_columns());
     if (h->left_out)
         printf("%d of %d launches left out: their control benchmark shows other load\n",
                h->left_out, h->launches);
@@ -188,7 +195,8 @@ void gb_history_print(const struct gb_history *h, const struct gb_history_judgem
         printf("%d benchmarks have too few commits to find a change: %d are needed\n",
                h->changes.undecidable, h->changes.needed);
     if (j->alert_count > 0)
-        printf("\nTime ratio after / before, 99 %% interval, benchmark (commits it may be)\n");
+        printf(
+            "\nRatio of times (above 1: slower), 99 %% interval, benchmark (possible commits)\n");
     for (int i = 0; i < j->alert_count; i++)
         print_alert(h, &j->alerts[i]);
     bool titled = false;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/console.h"
 #include "base/json.h"
 #include "base/minmax.h"
 #include "bench/report/figures.h"
@@ -14,23 +15,37 @@ struct table {
     FILE *file;
     const struct gb_summary *s;
     bool fallback, incomplete, failed;
+    int first, end; // the backends' columns that are being printed
 };
 
 static const char all_kernels[] = GB_ALL_KERNELS_NAME;
 
-// Width of a column: that of a cell, "123us 100% 1.00*", or of the backend's name.
-enum { CELL = 18 };
+// Width of a column: that of a cell, "123us 100% 1.00*", or of the backend's name, of which a
+// library's name and version may be too long for a line.
+enum { CELL = 18, NAME = 32, CALLS = 6, BOUND = 7 };
 static int column_width(const struct gb_column *column) {
-    return gb_max_int(CELL, (int)strlen(column->label));
+    return gb_max_int(CELL, gb_min_int(NAME, (int)strlen(column->label)));
+}
+
+// Goes to the next columns that fit in a line next to `used` others; false after the last. Begun
+// with t->end = 0.
+static bool next_columns(struct table *t, int used) {
+    t->first = t->end;
+    for (; t->end < t->s->column_count; t->end++) {
+        used += 2 + column_width(&t->s->columns[t->end]);
+        if (used > gb_console_columns() && t->end > t->first)
+            break;
+    }
+    return t->first < t->end;
 }
 
 static void print_heads(const struct table *t, const char *head, int width, bool calls) {
     fprintf(t->file, "%-*s", width, head);
     if (calls)
-        fprintf(t->file, "  %6s", "calls");
-    fprintf(t->file, "  %-7s", "bound");
-    for (int i = 0; i < t->s->column_count; i++)
-        fprintf(t->file, "  %*s", column_width(&t->s->columns[i]), t->s->columns[i].label);
+        fprintf(t->file, "  %*s", CALLS, "calls");
+    fprintf(t->file, "  %-*s", BOUND, "bound");
+    for (int i = t->first; i < t->end; i++)
+        fprintf(t->file, "  %*.*s", column_width(&t->s->columns[i]), NAME, t->s->columns[i].label);
     fputc('\n', t->file);
 }
 
@@ -45,6 +60,36 @@ static void print_text(const struct table *t, int column, const char *text) {
     fprintf(t->file, "  %*s ", column_width(&t->s->columns[column]) - 1, text);
 }
 
+static bool has_lines(const struct gb_summary *s, int setting, int group) {
+    for (int line = 0; line < s->line_count; line++)
+        if (s->lines[line].group == group && gb_summary_measured(s, setting, line))
+            return true;
+    return false;
+}
+
+static void print_group(struct table *t, int setting, int group, int width) {
+    const struct gb_summary *s = t->s;
+    fputc('\n', t->file);
+    print_heads(t, s->groups[group].name, width, false);
+    for (int line = 0; line < s->line_count; line++) {
+        if (s->lines[line].group != group || !gb_summary_measured(s, setting, line))
+            continue;
+        fprintf(t->file, "%-*s  %-*s", width, s->lines[line].shape, BOUND,
+                gb_figure_bounds(gb_summary_bounds(s, setting, line)).text);
+        for (int i = t->first; i < t->end; i++) {
+            const struct gb_cell *cell = gb_summary_cell(s, setting, line, i);
+            if (!cell->launches || cell->error)
+                print_text(t, i, cell->error ? "FAILED" : "-");
+            else
+                print_figures(t, i, cell->seconds, cell->share_of_peak, cell->speed,
+                              cell->fallback);
+            t->fallback |= cell->fallback;
+            t->failed |= cell->error != NULL;
+        }
+        fputc('\n', t->file);
+    }
+}
+
 static void print_problems(struct table *t, int setting) {
     const struct gb_summary *s = t->s;
     int width = 0;
@@ -54,31 +99,10 @@ static void print_problems(struct table *t, int setting) {
         width = gb_max_int(width, (int)strlen(s->groups[i].name));
     fprintf(t->file, "\n== %s: time, share of peak, speed (the fastest is 1.00)\n",
             gb_setting_text(&s->settings[setting]).text);
-    for (int group = 0; group < s->group_count; group++) {
-        bool begun = false;
-        for (int line = 0; line < s->line_count; line++) {
-            if (s->lines[line].group != group || !gb_summary_measured(s, setting, line))
-                continue;
-            if (!begun) {
-                fputc('\n', t->file);
-                print_heads(t, s->groups[group].name, width, false);
-            }
-            begun = true;
-            fprintf(t->file, "%-*s  %-7s", width, s->lines[line].shape,
-                    gb_figure_bounds(gb_summary_bounds(s, setting, line)).text);
-            for (int i = 0; i < s->column_count; i++) {
-                const struct gb_cell *cell = gb_summary_cell(s, setting, line, i);
-                if (!cell->launches || cell->error)
-                    print_text(t, i, cell->error ? "FAILED" : "-");
-                else
-                    print_figures(t, i, cell->seconds, cell->share_of_peak, cell->speed,
-                                  cell->fallback);
-                t->fallback |= cell->fallback;
-                t->failed |= cell->error != NULL;
-            }
-            fputc('\n', t->file);
-        }
-    }
+    for (int group = 0; group < s->group_count; group++)
+        if (has_lines(s, setting, group))
+            for (t->end = 0; next_columns(t, width + 2 + BOUND);)
+                print_group(t, setting, group, width);
 }
 
 static void print_means(struct table *t, int setting, int model, int group, int width) {
@@ -86,10 +110,10 @@ static void print_means(struct table *t, int setting, int model, int group, int 
     const struct gb_mean any = gb_summary_mean(s, setting, model, group, 0);
     if (any.measured == 0)
         return;
-    fprintf(t->file, "%-*s  %6d  %-7s", width,
-            group == GB_ALL_KERNELS ? all_kernels : s->groups[group].name, any.calls,
+    fprintf(t->file, "%-*s  %*d  %-*s", width,
+            group == GB_ALL_KERNELS ? all_kernels : s->groups[group].name, CALLS, any.calls, BOUND,
             gb_figure_bounds(any.bounds).text);
-    for (int i = 0; i < s->column_count; i++) {
+    for (int i = t->first; i < t->end; i++) {
         const struct gb_mean mean = gb_summary_mean(s, setting, model, group, i);
         char part[32] = "-";
         if (mean.timed == mean.problems) {
@@ -114,10 +138,14 @@ static void print_model(struct table *t, int setting, int model) {
         fprintf(t->file, "\n== one training step of %s, %s\n", s->models[model], at.text);
     else
         fprintf(t->file, "\n== problems outside training steps, each once, %s\n", at.text);
-    print_heads(t, "", width, true);
-    for (int group = 0; group < s->group_count; group++)
-        print_means(t, setting, model, group, width);
-    print_means(t, setting, model, GB_ALL_KERNELS, width);
+    for (t->end = 0; next_columns(t, width + 2 + CALLS + 2 + BOUND);) {
+        if (t->first > 0)
+            fputc('\n', t->file);
+        print_heads(t, "", width, true);
+        for (int group = 0; group < s->group_count; group++)
+            print_means(t, setting, model, group, width);
+        print_means(t, setting, model, GB_ALL_KERNELS, width);
+    }
 }
 
 static void print_notes(const struct table *t) {
@@ -146,12 +174,17 @@ static void print_notes(const struct table *t) {
 
 static void print_summary(FILE *file, const struct gb_summary *s) {
     struct table t = {.file = file, .s = s};
-    fprintf(file, "\n%s, commit %s", gb_summary_machine(s),
-            gb_json_string_or_unknown(s->first->build, "commit"));
+    char text[2048];
+    snprintf(text, sizeof text, "%s, commit %s", gb_summary_machine(s),
+             gb_json_string_or_unknown(s->first->build, "commit"));
     for (int i = 0; i < s->column_count; i++)
-        if (*s->columns[i].library)
-            fprintf(file, ", %s %s", s->columns[i].backend, s->columns[i].library);
+        if (*s->columns[i].library) {
+            const size_t used = strlen(text);
+            snprintf(text + used, sizeof text - used, ", %s %s", s->columns[i].backend,
+                     s->columns[i].library);
+        }
     fputc('\n', file);
+    gb_print_wrapped(file, text, 0, gb_console_columns());
     for (int setting = 0; setting < s->setting_count; setting++)
         print_problems(&t, setting);
     for (int model = 0; model < s->model_count; model++)

@@ -516,24 +516,46 @@ static void print_list(FILE *file, const json_t *rows) {
     }
 }
 
-static void print_columns(FILE *file, const json_t *rows, int machines) {
-    enum { MAX = 64 };
-    int widths[MAX] = {0};
-    const size_t columns = json_array_size(json_array_get(rows, 0));
-    const size_t first = columns - (size_t)machines;
+// Columns `begin` to `end` after the `first` ones, which name the rows.
+static void print_range(FILE *file, const json_t *rows, size_t first, size_t begin, size_t end,
+                        const int *widths) {
     size_t i;
     json_t *row;
-    for (size_t c = 0; c < columns && c < MAX; c++)
+    json_array_foreach(rows, i, row) {
+        for (size_t c = 0; c < end; c++) {
+            const char letter[] = {(char)('A' + (c - first) % 26), '\0'};
+            const char *text = i == 0 && c >= first ? letter : cell_of(row, c);
+            if (c < first || c >= begin)
+                fprintf(file, c < first ? "%s%-*s" : "%s%*s", c ? "  " : "", widths[c], text);
+        }
+        fputc('\n', file);
+    }
+}
+
+// As many machines in a line as fit, the others below.
+static void print_columns(FILE *file, const json_t *rows, int machines) {
+    enum { MAX = 64 };
+    int widths[MAX] = {0}, names = 0;
+    const size_t all = json_array_size(json_array_get(rows, 0));
+    const size_t first = all - (size_t)machines, columns = all < MAX ? all : MAX;
+    size_t i;
+    json_t *row;
+    for (size_t c = 0; c < columns; c++) {
         json_array_foreach(rows, i, row)
             if (i > 0 || c < first)
                 widths[c] = gb_max_int(widths[c], (int)strlen(cell_of(row, c)));
-    json_array_foreach(rows, i, row) {
-        for (size_t c = 0; c < columns && c < MAX; c++) {
-            const char letter[] = {(char)('A' + (c - first) % 26), '\0'};
-            const char *text = i == 0 && c >= first ? letter : cell_of(row, c);
-            fprintf(file, c < first ? "%s%-*s" : "%s%*s", c ? "  " : "", widths[c], text);
+        names += c < first ? widths[c] + 2 : 0;
+    }
+    for (size_t begin = first, end; begin < columns; begin = end) {
+        int used = names - 2;
+        for (end = begin; end < columns; end++) {
+            used += 2 + widths[end];
+            if (used > gb_console_columns() && end > begin)
+                break;
         }
-        fputc('\n', file);
+        if (begin > first)
+            fputc('\n', file);
+        print_range(file, rows, first, begin, end, widths);
     }
 }
 

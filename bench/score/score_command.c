@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/atomic_file.h"
+#include "base/console.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "base/minmax.h"
 #include "base/options.h"
 #include "bench/commands.h"
 #include "bench/report/figures.h"
@@ -57,6 +59,12 @@ static const char *heading(const struct gb_summary *summary) {
 }
 
 static void print_table(const struct gb_summary *summary, const struct gb_scores *scores) {
+    enum { OTHERS = 64 }; // columns of a line without the backend
+    int backend = (int)strlen("backend");
+    for (int i = 0; i < scores->count; i++)
+        backend = gb_max_int(backend, (int)strlen(scores->list[i].backend->label));
+    // A library's name and version, where there are two versions, are cut where the line would end.
+    backend = gb_min_int(backend, gb_max_int(gb_console_columns(), 80) - OTHERS);
     printf("\n%s, commit %s: higher is better\n", heading(summary), commit_of(summary));
     for (int i = 0; i < scores->count; i++) {
         const struct gb_score *s = &scores->list[i];
@@ -64,11 +72,11 @@ static void print_table(const struct gb_summary *summary, const struct gb_scores
             char threads[32];
             snprintf(threads, sizeof threads, "%s, %d thread%s", precision_of(s), s->threads,
                      s->threads > 1 ? "s" : "");
-            printf("\n%-18s %-9s %8s %9s %-8s %-17s %5s\n", threads, "backend", "problems", "score",
-                   "", "95 % interval", "limit");
+            printf("\n%-17s %-*s %8s %6s %-8s %-13s %5s\n", threads, backend, "backend", "problems",
+                   "score", "", "95 % interval", "limit");
         }
-        printf("%-18s %-9s %8s %9s %-8s %-17s %5s%s\n", s->name, s->backend->label,
-               problems_text(s).text, gb_figure_number(s->value).text, s->unit,
+        printf("%-17s %-*.*s %8s %6s %-8s %-13s %5s%s\n", s->name, backend, backend,
+               s->backend->label, problems_text(s).text, gb_figure_number(s->value).text, s->unit,
                interval_text(s).text, gb_figure_share(s->share_of_peak).text,
                s->fallback ? "*" : "");
     }
@@ -193,11 +201,14 @@ static void print_all(const struct scored *scored) {
         for (int j = 0; j < machine->scores.count; j++)
             fallback |= machine->scores.list[j].fallback;
     }
-    fputs(
-        "\nlimit: the score's share of what the machine's measured peaks allow; FLOPs of "
-        "the\ndefinition, so Winograd convolutions can exceed 100 %. Geometric means over the "
-        "problems;\nthe interval is over launches or, of a single launch, over its repetitions.\n",
-        stdout);
+    putchar('\n');
+    gb_print_wrapped(
+        stdout,
+        "limit: the score's share of what the machine's measured peaks allow; FLOPs of "
+        "the definition, so Winograd convolutions can exceed 100 %. Geometric means "
+        "over the problems; the interval is over launches or, of a single launch, "
+        "over its repetitions.",
+        0, gb_console_columns());
     if (fallback)
         fputs("*  some kernels are the native backend's, which this one lacks\n", stdout);
     gb_tables_print(stdout, scored->tables, &scored->machines);

@@ -136,6 +136,31 @@ GB_TEST(has_no_mean_over_some_problems) {
                  "N of M: only N problems have a time, so there is no mean\n");
 }
 
+// Lines end at 80 columns: backends that do not fit follow below.
+GB_TEST(more_backends_than_fit_follow_below) {
+    struct gb_model_share a = {"m", 1};
+    const struct gb_row rows[] = {
+        shared(row_of("conv", "a", "w", 4e-6, 0.25), &a),
+        shared(row_of("conv", "a", "x", 2e-6, 0.5), &a),
+        shared(row_of("conv", "a", "y", 1e-6, 1), &a),
+        shared(row_of("conv", "a", "z", 8e-6, 0.2), &a),
+    };
+    assert_table(rows, sizeof rows / sizeof *rows,
+                 "\nunknown CPU, commit unknown\n\n"
+                 "== 1 thread, warm caches: time, share of peak, speed (the fastest is 1.00)\n\n"
+                 "conv/forward  bound                     w                   x\n"
+                 "a             compute   4.00us  25% 0.25    2.00us  50% 0.50 \n\n"
+                 "conv/forward  bound                     y                   z\n"
+                 "a             compute   1.00us 100% 1.00    8.00us  20% 0.12 \n\n"
+                 "== one training step of m, 1 thread, warm caches\n"
+                 "                calls  bound                     w                   x\n"
+                 "conv/forward        1  compute   4.00us  25% 0.25    2.00us  50% 0.50 \n"
+                 "timed kernels       1  compute   4.00us  25% 0.25    2.00us  50% 0.50 \n\n"
+                 "                calls  bound                     y                   z\n"
+                 "conv/forward        1  compute   1.00us 100% 1.00    8.00us  20% 0.12 \n"
+                 "timed kernels       1  compute   1.00us 100% 1.00    8.00us  20% 0.12 \n" NOTES);
+}
+
 GB_TEST(says_nothing_of_control_rows) {
     const struct gb_row control = row_of("control", "fixed", "none", 1e-6, 1);
     assert_table(&control, 1, "");

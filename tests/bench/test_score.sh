@@ -61,6 +61,11 @@ has json '"watts": 1.0'
 gives 0 '^convolutions, GFLOP/s  *watt  0\.2[78] 1\.00x  -$' score measured half
 gives 0 '^convolutions' score base --json json
 ! grep -q watt json out || complain "watts that were not measured"
+# No line is wider than 80 columns: of six machines the last ones follow below.
+for label in one two three four five; do sed "s/\"launch\"/\"label\":\"$label\",\"launch\"/" half >"half.$label"; done
+gives 0 '^score  *threads  backend  *[D-F]  *[E-F]' score base half.*
+[ "$(grep -c '^score  *threads  backend' out)" -eq 2 ] || complain "not two lines of machines: $(cat out)"
+! grep -E '^.{81}' out || complain "wider than 80 columns"
 # Two builds of a machine are told apart by the commit, two machines of a kind by their labels.
 rows newer commit=2
 gives 0 '^B: A, commit 2$' score base newer
