@@ -11,10 +11,12 @@ set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
 
-# Test programs, of `backends` alone; after a colon the test case.
+# Test programs, of `backends` alone; after a colon test cases. Not all gradients of models: their
+# difference quotients in double take minutes. The authors' gradients (oracle) are for larger ones.
 backends=neon
 units="kernels bf16_weights conv_algorithms flows:test_forward flows:test_inverse flows:test_samples_per_x
-    flows:test_gradients flows:test_threads bf16 math oracle image_formats cpu backend random"
+    flows:test_gradients*two?channels,* flows:test_gradients*RRDBs flows:test_gradients*vessels*
+    flows:test_threads bf16 math oracle image_formats cpu backend random"
 # Ten training steps, bitwise identical with 1 and 2 threads and after a resume; the checkpoint is
 # scored on x86-64.
 tasks="horses lfw denoise depth inpaint sr vessels"
@@ -50,8 +52,10 @@ unit() {
     case $2 in
     *:*) export GB_TEST_FILTER="${2#*:}" ;;
     esac
-    (cd "$root" && GB_TEST_BACKENDS=$backends build/arm64/bin/emulator "build/$1/tests/test_${2%%:*}") >log 2>&1 ||
-        complain "test_$2, built by $1"
+    {
+        (cd "$root" && GB_TEST_BACKENDS=$backends build/arm64/bin/emulator "build/$1/tests/test_${2%%:*}") >log 2>&1 &&
+            grep -q '\[ *OK \]' log # a filter may match nothing
+    } || complain "test_$2, built by $1"
 }
 
 cglow="--size 16 --levels 2 --steps 1 --n-c 8 --n-w 16 --coupling-channels 16"

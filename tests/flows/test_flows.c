@@ -3,6 +3,7 @@
 // likelihood, latents, inverse, every gradient, stored and recomputed; identical bits for any
 // number of threads and any grouping of samples; and the references against dense Jacobians.
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -454,24 +455,33 @@ static void check_gradients(const struct scene *scene, const struct probes *prob
     gb_model_free(model);
 }
 
-GB_TEST(test_gradients) {
+static void test_gradients(void **state) {
+    const struct flow_case *of = *state;
+    struct scene scene = scene_new((int)(of - cases));
+    scene.reference->own_moments = true;
+    struct gb_model *model =
+        model_new(&scene, (struct gb_model_use){.threads = 1}, flow_next_backend(NULL));
+    struct probes probes = probes_new(&scene, &model->params);
+    for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));)
+        for (int reversible = 0; reversible < 2; reversible++) {
+            print_message("           %s%s\n", b->name, reversible ? ", reversible" : "");
+            check_gradients(&scene, &probes, b, reversible);
+        }
+    for (int p = 0; p < probes.count; p++)
+        test_free(probes.list[p].direction);
+    test_free(probes.list);
+    gb_model_free(model);
+    scene_free(&scene);
+}
+
+// A test of each case: the quotients take most of the time of all tests.
+__attribute__((constructor)) static void add_gradients(void) {
+    static char names[CASES][64];
     for (int i = 0; i < CASES; i++) {
-        struct scene scene = scene_new(i);
-        scene.reference->own_moments = true;
-        struct gb_model *model =
-            model_new(&scene, (struct gb_model_use){.threads = 1}, flow_next_backend(NULL));
-        struct probes probes = probes_new(&scene, &model->params);
-        for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));)
-            for (int reversible = 0; reversible < 2; reversible++) {
-                print_message("           %s, %s%s\n", b->name, cases[i].name,
-                              reversible ? ", reversible" : "");
-                check_gradients(&scene, &probes, b, reversible);
-            }
-        for (int p = 0; p < probes.count; p++)
-            test_free(probes.list[p].direction);
-        test_free(probes.list);
-        gb_model_free(model);
-        scene_free(&scene);
+        snprintf(names[i], sizeof names[i], "test_gradients: %s", cases[i].name);
+        gb_test_add(&(struct CMUnitTest){.name = names[i],
+                                         .test_func = test_gradients,
+                                         .initial_state = (void *)(uintptr_t)&cases[i]});
     }
 }
 
