@@ -561,8 +561,9 @@ def row_of(native, variant, seconds):
                finished=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))
     if "algorithm" in row:
         row["algorithm"] = ""
-    for counter in ("voluntary_switches", "involuntary_switches", "migrations", "page_faults"):
-        row.pop(counter, None)
+    for key in ("voluntary_switches", "involuntary_switches", "migrations", "page_faults",
+                "aslr", "huge_page_bytes"):
+        row.pop(key, None)
     return row
 
 

@@ -90,6 +90,8 @@ static const struct field fields[] = {
     {MEMBER("cycles", COUNTER, counters.cycles), NULL, 0},
     {MEMBER("instructions", COUNTER, counters.instructions), NULL, 0},
     {MEMBER("cache_misses", COUNTER, counters.cache_misses), NULL, 0},
+    {MEMBER("aslr", COUNTER, aslr), NULL, 0},
+    {MEMBER("huge_page_bytes", COUNTER, huge_page_bytes), NULL, 0},
     {MEMBER("error", NOTE, error), NULL, 0},
     {MEMBER("cpus", CPUS, cpus), NULL, 0},
     {MEMBER("load_average", REAL, load_average), NULL, 0},
@@ -341,6 +343,7 @@ static const char *take_row(struct gb_row *row, const json_t *object) {
     if (gb_json_integer(object, "schema") != GB_ROW_SCHEMA)
         return "schema";
     row->counters = gb_counters_unknown;
+    row->aslr = row->huge_page_bytes = NAN;
     for (int i = 0; i < FIELDS; i++) {
         json_t *value = json_object_get(object, fields[i].key);
         if (!value && (fields[i].type == OPTION || fields[i].type == COUNTER))

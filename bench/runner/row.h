@@ -58,6 +58,9 @@ struct gb_row {
     // files `seconds` is "repetition_seconds"; what is NAN is left out.
     struct gb_counters counters;
 
+    // bench/runner/memory.h; what the benchmark itself received of huge pages. NAN is left out.
+    double aslr, huge_page_bytes;
+
     char *error; // why it has no time: `seconds` is then NULL, and what follows from it NAN
 
     int *cpus; // where its threads were pinned, by rank; none if pinning failed

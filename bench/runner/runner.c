@@ -254,6 +254,8 @@ static enum gb_status describe(const struct run *run, struct gb_timing *timing) 
         .peak_gbs = NAN,
         .reorder_seconds = NAN,
         .counters = gb_counters_unknown,
+        .aslr = NAN,
+        .huge_page_bytes = NAN,
         .cpus = calloc((size_t)run->cpu_count + 1, sizeof *row->cpus),
         .cpu_count = run->cpu_count,
     };

@@ -14,6 +14,7 @@
 #include "base/quantile.h"
 #include "bench/peaks/peaks.h"
 #include "bench/runner/flush.h"
+#include "bench/runner/memory.h"
 #include "kernels/bf16/units.h"
 
 // Long enough to hide the start of a repetition (waking threads takes tens of microseconds).
@@ -28,9 +29,10 @@ struct subject {
     struct gb_arena arena;
     void *state; // NULL: not set up
     void (*run)(void *state);
-    bool checked;     // passed its checks before
-    size_t footprint; // estimated bytes
-    int fma;          // what multiplies for it: an index of gb_fma_bodies
+    bool checked;           // passed its checks before
+    size_t footprint;       // estimated bytes
+    double huge_page_bytes; // received while it was set up and first run
+    int fma;                // what multiplies for it: an index of gb_fma_bodies
     double run_seconds;
     struct gb_timing *rows;
     int row_count;
@@ -139,11 +141,14 @@ static enum gb_status check_again(const struct subject *subject) {
 static enum gb_status set_up_and_check(struct subject *subject,
                                        const struct gb_timing_options *options) {
     const struct gb_benchmark *benchmark = subject->benchmark;
+    const double before = gb_huge_page_bytes();
     GB_TRY(gb_arena_reserve(&subject->arena, benchmark->problem));
     GB_TRY(benchmark->setup(benchmark, &subject->arena, &subject->state));
     subject->run = benchmark->run;
     subject->checked = gb_timing_is_checked(benchmark, options->verdicts);
-    return check(subject);
+    GB_TRY(check(subject));
+    subject->huge_page_bytes = gb_huge_page_bytes() - before;
+    return GB_OK;
 }
 
 // ---- What multiplies ----
@@ -359,8 +364,17 @@ static void set_peaks(struct session *session, const struct subject *subject) {
 }
 
 static void conclude(struct session *session) {
-    for (int i = 0; i < session->subject_count; i++)
-        set_peaks(session, &session->subjects[i]);
+    const double aslr = gb_aslr();
+    for (int i = 0; i < session->subject_count; i++) {
+        struct subject *subject = &session->subjects[i];
+        // NAN stays unknown, which fmax would lose.
+        const double huge_page_bytes = subject->huge_page_bytes < 0 ? 0 : subject->huge_page_bytes;
+        set_peaks(session, subject);
+        for (int j = 0; j < subject->row_count; j++) {
+            subject->rows[j].row.aslr = aslr;
+            subject->rows[j].row.huge_page_bytes = huge_page_bytes;
+        }
+    }
     for (int i = 0; i < session->timed_count; i++) {
         const struct timed *timed = &session->timed[i];
         const struct gb_benchmark *benchmark = timed->subject->benchmark;
@@ -389,8 +403,11 @@ static enum gb_status time_all(struct session *session) {
     const struct gb_timing_options *options = session->options;
     double each = fmax(min_warm_up, options->warm_up / session->timed_count);
     for (int i = 0; i < session->subject_count; i++)
-        if (!failed(&session->subjects[i]))
+        if (!failed(&session->subjects[i])) {
+            const double before = gb_huge_page_bytes();
             warm_up(&session->subjects[i], each);
+            session->subjects[i].huge_page_bytes += gb_huge_page_bytes() - before;
+        }
     GB_TRY(interrupted());
     for (int i = 0; i < session->timed_count; i++)
         session->gbench[i] = gbench_of(&session->timed[i], session->names[i]);
@@ -496,6 +513,7 @@ enum gb_status gb_time_group(struct gb_timing *list, int count,
             row->seconds = NULL;
             row->repetitions = 0;
             row->counters = gb_counters_unknown;
+            row->huge_page_bytes = NAN;
         }
     }
     return status;

@@ -18,7 +18,7 @@ static const char line[] =
     "'peak_gbs':10.0,'share_of_peak':0.040000000000000001,'reorder_seconds':0.25,"
     "'repetition_seconds':0.040000000000000001,'cpu_seconds':0.080000000000000002,"
     "'voluntary_switches':2.0,'involuntary_switches':0.5,"
-    "'migrations':0.0,'page_faults':1.0,'error':null,"
+    "'migrations':0.0,'page_faults':1.0,'aslr':2.0,'huge_page_bytes':4194304.0,'error':null,"
     "'cpus':[0,7],'load_average':0.5,'finished':'2024-05-01T12:00:00Z','machine':{'cpu':'one'},"
     "'build':{'commit':'abc'}}\n";
 
@@ -96,6 +96,15 @@ GB_FIXTURE_TEST(unknown_counters_are_absent) {
     struct gb_rows rows;
     assert_ok(gb_rows_read(write_lines(1, "'migrations':0.0,'page_faults':1.0,", ""), &rows));
     assert_true(isnan(rows.list[0].counters.migrations) && rows.list[0].counters.seconds == 0.04);
+    write_row("again", &rows.list[0]);
+    assert_same_file();
+    gb_rows_free(&rows);
+}
+
+GB_FIXTURE_TEST(unknown_memory_is_absent) {
+    struct gb_rows rows;
+    assert_ok(gb_rows_read(write_lines(1, "'aslr':2.0,'huge_page_bytes':4194304.0,", ""), &rows));
+    assert_true(isnan(rows.list[0].aslr) && isnan(rows.list[0].huge_page_bytes));
     write_row("again", &rows.list[0]);
     assert_same_file();
     gb_rows_free(&rows);

@@ -21,6 +21,8 @@ gives 0 '^Other work shared the machine while 1 of 1 rows were timed\.$' \
 for key in repetition_seconds cpu_seconds voluntary_switches involuntary_switches page_faults load_average; do
     grep -q "\"$key\":[0-9]" rows || complain "no $key"
 done
+[ ! -e /proc/sys/kernel/randomize_va_space ] || grep -q '"aslr":[012]' rows || complain "no aslr"
+[ ! -e /proc/self/smaps_rollup ] || grep -q '"huge_page_bytes":[0-9]' rows || complain "no huge pages"
 [ ! -e /proc/self/sched ] || grep -q '"migrations":[0-9]' rows || complain "no migrations"
 gives 2 '^Other work shared the machine while 1 of 1 rows of BASE and 1 of 1 of NEW were timed\.$' compare rows rows
 finish
