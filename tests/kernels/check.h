@@ -61,8 +61,9 @@ extern bool gb_check_quiet;
 // Lists.
 // True if this CPU runs it and $GB_TEST_BACKENDS, names separated by commas, lists it or is empty.
 bool gb_check_runs(const struct gb_backend *backend);
-// The same. ThreadSanitizer's build leaves the reference out: it is several times as slow there as
-// all others together, and shares its work as simply as can be.
+// The same. ThreadSanitizer's build leaves out the reference, which is several times as slow there
+// as all others together and shares its work as simply as can be, and vendor libraries: libxsmm,
+// the one that it has, is covered by its own test.
 bool gb_check_covers(const struct gb_backend *backend);
 // gb_backends(), followed by the vendor libraries over the second-best native backend: what they
 // need of their fallback is another's there.
