@@ -48,6 +48,8 @@ function(gb_install_package)
     endforeach()
     list(JOIN pc_libs " " pc_libs)
 
+    # Where it looks for vendor libraries that this build makes (cmake/libxsmm.cmake), and others.
+    set_target_properties(glowbench PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
     install(TARGETS glowbench RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
     install(TARGETS gb_base gb_kernels gb_flows EXPORT glowbench
             ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
