@@ -156,13 +156,15 @@ void gb_history_differences(const struct gb_history *h, int commit, char text[st
 static void print_alert(const struct gb_history *h, const struct gb_history_alert *alert) {
     const struct gb_history_commit *commit = &h->commits[alert->commit];
     char differences[128];
-    printf("\n%s from commit %s%s%.10s, %d benchmark%s, first seen at %s\n",
+    printf("\n%s from commit %s%s%.10s, %d benchmark%s\n  first seen at %s\n",
            alert->change == GB_SLOWER ? "slower" : "faster", commit->name,
            *commit->date ? " of " : "", commit->date, alert->count, alert->count == 1 ? "" : "s",
            h->commits[alert->found].name);
     gb_history_differences(h, alert->commit, differences);
-    if (*differences)
-        printf("  different from the commit before: %s\n", differences);
+    if (*differences) {
+        const int indent = printf("  different from the commit before: ");
+        gb_print_wrapped(stdout, differences, indent, gb_console_columns());
+    }
     for (int i = 0; i < alert->count; i++) {
         const struct gb_level_change *change = alert->list[i];
         char name[GB_HISTORY_NAME];

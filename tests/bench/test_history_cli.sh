@@ -28,7 +28,7 @@ commit() {
 # ---- Verdicts
 commits 1 24
 commits 25 40 slow=3 factor=1.05
-gives 1 "^slower from commit $(commit 25) of 2026-01-26, 1 benchmark, first seen at" history rows
+gives 1 "^slower from commit $(commit 25) of 2026-01-26, 1 benchmark\$" history rows
 gives 1 '^   1\.0[45].* conv/forward/n3 avx2, 1 thread, warm' history rows
 ! grep -E '^.{81}' out || complain "wider than 80 columns"
 gives 1 "^regression: since commit $(commit 1): 1 of 6 benchmarks slower, 0 failing\$" history rows
