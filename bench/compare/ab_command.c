@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/console.h"
 #include "base/files.h"
 #include "base/interrupt.h"
 #include "base/json.h"
@@ -179,7 +180,7 @@ static enum gb_status resume(struct session *session) {
             return gb_fail(GB_BAD_INPUT, what, session->paths[side],
                            "rows are missing; give another --out");
     }
-    printf("resuming after %d pair%s\n", session->first, session->first == 1 ? "" : "s");
+    gb_say("resuming after %d pair%s\n", session->first, session->first == 1 ? "" : "s");
     return GB_OK;
 }
 
@@ -219,11 +220,10 @@ static enum gb_status plan(struct session *session, int benchmarks, int pairs) {
     gb_duration_text(seconds * (looks->pairs[0] - pairs), duration);
     if (seconds > 0)
         snprintf(first, sizeof first, " (first in about %s)", duration);
-    printf("%d benchmark%s; checking after", benchmarks, benchmarks == 1 ? "" : "s");
+    gb_say("%d benchmark%s; checking after", benchmarks, benchmarks == 1 ? "" : "s");
     for (int i = 0; i < looks->count; i++)
-        printf("%s %d", i ? "," : "", looks->pairs[i]);
-    printf(" pairs%s; --seed %llu\n", first, (unsigned long long)session->seed);
-    fflush(stdout);
+        gb_say("%s %d", i ? "," : "", looks->pairs[i]);
+    gb_say(" pairs%s; --seed %llu\n", first, (unsigned long long)session->seed);
     while (session->look < looks->count - 1 && looks->pairs[session->look] < pairs)
         session->look++;
     return GB_OK;
@@ -383,12 +383,11 @@ static enum gb_status forecast(struct session *session) {
     gb_duration_text(2 * each * looks.pairs[0] + session->layouts * checks, first);
     gb_duration_text(request->budget > 0 ? fmin(request->budget, last_seconds) : last_seconds,
                      last);
-    printf("%d benchmark%s, about %s per pair: first check after %d pairs, about %s; last after at "
+    gb_say("%d benchmark%s, about %s per pair: first check after %d pairs, about %s; last after at "
            "most %s\n",
            base->rows, base->rows == 1 ? "" : "s", pair, looks.pairs[0], first, last);
     if (request->budget == 0)
         gb_forecast_warn(2 * each * looks.pairs[0]);
-    fflush(stdout);
     return GB_OK;
 }
 
@@ -530,6 +529,7 @@ static enum gb_status ab(int argc, const char **argv) {
                        "also compare other build types, compilers, flags and libraries"),
         GB_ALLOW_EMULATION(&request.allow_emulation),
         GB_VERDICT_OPTIONS(request.files),
+        GB_CONSOLE_OPTIONS,
         {0},
     };
     bool helped;

@@ -36,20 +36,20 @@ static void print_list(const char *title, const struct gb_compared *list, int co
     static const char *const changes[] = {
         [GB_UNCHANGED] = "", [GB_SLOWER] = "  slower", [GB_FASTER] = "  faster"};
     if (count > 0)
-        printf("\n%-*s%s%s\n", width, title, heading, layouts ? "   layout" : "");
+        gb_say("\n%-*s%s%s\n", width, title, heading, layouts ? "   layout" : "");
     for (const struct gb_compared *c = list; c < list + count; c++) {
         char text[TEXT];
         text_of(c, text);
-        printf("%-*s", width, text);
+        gb_say("%-*s", width, text);
         if ((int)strlen(text) > width)
-            printf("\n%*s", width, "");
-        printf("  %5.3f  %5.3f .. %-5.3f  %6.1g", c->ratio, c->low, c->high,
+            gb_say("\n%*s", width, "");
+        gb_say("  %5.3f  %5.3f .. %-5.3f  %6.1g", c->ratio, c->low, c->high,
                fmin(c->chance.high, c->chance.low));
         if (layouts && isnan(c->noise.layout))
-            printf("  %7s", "unknown");
+            gb_say("  %7s", "unknown");
         else if (layouts)
-            printf("  %5.1f %%", 100 * c->noise.layout);
-        printf("%s\n", c->undecidable ? "  too few" : changes[c->change]);
+            gb_say("  %5.1f %%", 100 * c->noise.layout);
+        gb_say("%s\n", c->undecidable ? "  too few" : changes[c->change]);
     }
 }
 
@@ -73,7 +73,7 @@ static enum gb_status print_layouts(const struct gb_comparison *c) {
     qsort(layout, (size_t)count, sizeof *layout, by_value);
     qsort(launch, (size_t)count, sizeof *launch, by_value);
     if (count > 0)
-        printf("layout: ratios of %d layouts of each build differ by %.1f %% (standard deviation, "
+        gb_say("layout: ratios of %d layouts of each build differ by %.1f %% (standard deviation, "
                "median of\n%d benchmarks, at most %.1f %%), launches of one layout by %.1f %%\n",
                c->rule.layouts, 100 * layout[count / 2], count, 100 * layout[count - 1],
                100 * launch[count / 2]);
@@ -89,12 +89,12 @@ static const char *const reasons[] = {[GB_ONLY_IN_BASE] = "only in BASE",
 
 static void print_unjoined(const struct gb_comparison *c) {
     if (c->unjoined_count > 0)
-        printf("\nnot compared, or not completely\n");
+        gb_say("\nnot compared, or not completely\n");
     for (int i = 0; i < c->unjoined_count; i++) {
         const struct gb_unjoined *unjoined = &c->unjoined[i];
         char text[TEXT];
         row_text(&(struct gb_compared){.row = unjoined->row}, text);
-        printf("%s: %s%s%s\n", text, reasons[unjoined->reason], unjoined->row->error ? ": " : "",
+        gb_say("%s: %s%s%s\n", text, reasons[unjoined->reason], unjoined->row->error ? ": " : "",
                unjoined->row->error ? unjoined->row->error : "");
     }
 }
@@ -102,13 +102,13 @@ static void print_unjoined(const struct gb_comparison *c) {
 static enum gb_status print_comparison(const struct gb_comparison *c) {
     const bool layouts = c->rule.layouts > 1;
     if (layouts)
-        printf("Time ratio NEW / BASE, %d pairs, Wilcoxon signed-rank test of %d layouts\n",
+        gb_say("Time ratio NEW / BASE, %d pairs, Wilcoxon signed-rank test of %d layouts\n",
                c->launches[GB_BASE], c->rule.layouts);
     else if (c->rule.pairing == GB_PAIRED)
-        printf("Time ratio NEW / BASE, %d pairs, Wilcoxon signed-rank test\n",
+        gb_say("Time ratio NEW / BASE, %d pairs, Wilcoxon signed-rank test\n",
                c->launches[GB_BASE]);
     else
-        printf("Time ratio NEW / BASE, %d and %d launches, Wilcoxon rank-sum test\n",
+        gb_say("Time ratio NEW / BASE, %d and %d launches, Wilcoxon rank-sum test\n",
                c->launches[GB_BASE], c->launches[GB_NEW]);
     int width = 40;
     for (int i = 0; i < c->row_count; i++) {
@@ -126,12 +126,13 @@ static enum gb_status print_comparison(const struct gb_comparison *c) {
     if (layouts)
         GB_TRY(print_layouts(c));
     if (c->other_machine)
-        printf(
+        gb_say(
             "\ndifferent machines: the control benchmark, which shows whether a machine changed,\n"
             "is not judged\n");
-    printf("\n%s: %s\n", gb_verdict_name(c->verdict), c->reason);
+    gb_say("\n");
+    printf("%s: %s\n", gb_verdict_name(c->verdict), c->reason);
     if (c->rule.pairing == GB_UNPAIRED && c->verdict == GB_NO_REGRESSION && c->open_rows > 0)
-        printf(
+        gb_say(
             "a slowdown of %.3g %% or more is not ruled out in %d of %d benchmarks; more launches "
             "would tell\n",
             100 * (c->rule.threshold - 1), c->open_rows, c->row_count);
@@ -143,13 +144,13 @@ static void print_shared(const struct gb_rows rows[GB_SIDES]) {
     for (int side = 0; side < GB_SIDES; side++)
         shared[side] = gb_rows_shared(rows[side].list, rows[side].count, &known[side]);
     if (shared[GB_BASE] + shared[GB_NEW] > 0)
-        printf("Other work shared the machine while %d of %d rows of BASE and %d of %d of NEW were "
+        gb_say("Other work shared the machine while %d of %d rows of BASE and %d of %d of NEW were "
                "timed.\n",
                shared[GB_BASE], known[GB_BASE], shared[GB_NEW], known[GB_NEW]);
 }
 
 static void print_origin(const char *side, const char *name, const json_t *build) {
-    printf("%-5s %s: commit %s, %s, %s\n", side, name, gb_json_string_or_unknown(build, "commit"),
+    gb_say("%-5s %s: commit %s, %s, %s\n", side, name, gb_json_string_or_unknown(build, "commit"),
            gb_json_string_or_unknown(build, "type"), gb_json_string_or_unknown(build, "compiler"));
 }
 

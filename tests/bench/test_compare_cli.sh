@@ -219,6 +219,8 @@ grep -q -e '--launch 5' calls || complain "the pair that was interrupted is not 
 : >calls
 pairs 0 '^no regression' --pairs 13 --out kept
 ! grep -q -e '--json kept/new' calls || complain "a finished comparison is timed again"
+pairs 0 '^no regression' --pairs 13 --out kept --quiet
+[ "$(wc -l <out)" -eq 1 ] || complain "--quiet prints more than the verdict: $(cat out)"
 pairs 2 '^glowbench: cannot compare builds: kept: it has a comparison of other builds' --filter conv --out kept
 build new seed=3
 pairs 2 '^glowbench: cannot compare builds: kept: it has a comparison of other builds' --out kept
