@@ -369,8 +369,9 @@ static enum gb_status forecast(struct session *session) {
         gb_looks_plan(base->rows, level, request->max_pairs, session->layouts);
     if (looks.count == 0)
         return too_few_pairs(session, base->rows);
-    const double checks = base->check_seconds + sides[GB_NEW].check_seconds;
-    session->share_of_times = 2 * each / (2 * each + checks);
+    const double check = base->check_seconds + sides[GB_NEW].check_seconds; // of a layout
+    const double checks = session->layouts * check;
+    session->share_of_times = 2 * each / (2 * each + check);
     if (!*session->budget && session->first == 0 && request->budget > 0 &&
         2 * each * looks.pairs[0] > share * request->budget) {
         snprintf(session->budget, sizeof session->budget, "%.3f",
@@ -378,9 +379,9 @@ static enum gb_status forecast(struct session *session) {
         return forecast(session);
     }
     char pair[32], first[32], last[32];
-    const double last_seconds = 2 * each * looks.pairs[looks.count - 1];
+    const double last_seconds = 2 * each * looks.pairs[looks.count - 1] + checks;
     gb_duration_text(2 * each, pair);
-    gb_duration_text(2 * each * looks.pairs[0] + session->layouts * checks, first);
+    gb_duration_text(2 * each * looks.pairs[0] + checks, first);
     gb_duration_text(request->budget > 0 ? fmin(request->budget, last_seconds) : last_seconds,
                      last);
     gb_say("%d benchmark%s, about %s per pair: first check after %d pairs, about %s; last after at "

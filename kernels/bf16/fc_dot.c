@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The fully connected layer on VDPBF16PS or BFDOT, bound by memory bandwidth: both passes stream the
-// weights once, whatever the batch, two bytes each. Packed weights have a row for each pair of
+// The fully connected layer on VDPBF16PS or BFDOT, bound by memory bandwidth: both passes stream
+// the weights once, whatever the batch, two bytes each. Packed weights have a row for each pair of
 // inputs, in x's memory order, and in it a pair for each output, padded to whole vectors:
 // [input / 2][output][input % 2]. x and dy are rounded in scratch.
 #include "base/minmax.h"

@@ -16,8 +16,8 @@ struct gb_batch {
 
 struct gb_loader;
 
-// For a range of the run's shards. `train` and `run` must outlive it. GB_BAD_INPUT where the model's
-// sizes are not the set's.
+// For a range of the run's shards. `train` and `run` must outlive it. GB_BAD_INPUT where the
+// model's sizes are not the set's.
 enum gb_status gb_loader_create(const struct gb_run_config *run, const struct gb_backend *backend,
                                 const struct gb_dataset *train, int first_shard, int shards,
                                 struct gb_loader **loader);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What is libxsmm's own: shapes at which its layers switch between loops, and those that they compute
-// wrongly, which the fallback must take. The other problems are checked with those of all backends.
+// What is libxsmm's own: shapes at which its layers switch between loops, and those that they
+// compute wrongly, which the fallback must take. The other problems are checked with those of all
+// backends.
 #include <string.h>
 
 #include "kernels/backend.h"
