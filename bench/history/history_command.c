@@ -105,11 +105,11 @@ static enum gb_status judge(const struct gb_history *h, const struct request *re
     return status;
 }
 
-static enum gb_status export(const struct gb_history *h, const char *text) {
-    const size_t length = strcspn(text, "="); char format[16];
-    if (!text[length] || !text[length + 1] ||
-        length >= sizeof format) return gb_fail(GB_BAD_INPUT, "bad value", "--export",
-                                                "\"%s\" is not FORMAT=FILE", text);
+static enum gb_status write_export(const struct gb_history *h, const char *text) {
+    const size_t length = strcspn(text, "=");
+    char format[16];
+    if (!text[length] || !text[length + 1] || length >= sizeof format)
+        return gb_fail(GB_BAD_INPUT, "bad value", "--export", "\"%s\" is not FORMAT=FILE", text);
     memcpy(format, text, length);
     format[length] = '\0';
     GB_TRY(gb_history_export(h, format, text + length + 1));
@@ -126,7 +126,8 @@ static enum gb_status run(const struct request *request) {
     GB_TRY(gb_history_read(request->paths, request->path_count, &rows));
     enum gb_status status = gb_history_make(&rows, request->machine, &order, &history);
     if (status == GB_OK)
-        status = request->export ? export(&history, request->export) : judge(&history, request);
+        status =
+            request->export ? write_export(&history, request->export) : judge(&history, request);
     gb_history_free(&history);
     gb_rows_free(&rows);
     return status;
