@@ -2,9 +2,8 @@
 // Variables that reach into libraries and must not: Google Benchmark takes its options from
 // BENCHMARK_OUT, BENCHMARK_FILTER and others when it is loaded, which would end `bench` or change
 // what it does; with POSIXLY_CORRECT popt takes no option after the first operand; hwloc describes
-// another machine, oneDNN multiplies in another precision, libxsmm
-// generates other code, libjpeg has less memory. They are
-// removed by a function that runs before any library's.
+// another machine, oneDNN multiplies in another precision, libxsmm generates other code, libjpeg
+// has less memory. They are removed by a function that runs before any library's.
 //
 // GCC's OpenMP reads its variables when it is loaded, and prints lines about those that it ignores.
 // Where there are such variables, standard error is a pipe until main's own constructors run.
@@ -26,7 +25,9 @@ static const char *const removed[] = {"BENCHMARK_",
 static const char *const openmp[] = {"OMP_", "GOMP_"};
 enum { REMOVED = sizeof removed / sizeof *removed, OPENMP = sizeof openmp / sizeof *openmp };
 
-static int standard_error = -1, lines_of_libraries = -1;
+// Clang runs constructors at compile time where it can, from the initial values of variables: it
+// knows nothing of .preinit_array. Volatile ones it leaves alone.
+static volatile int standard_error = -1, lines_of_libraries = -1;
 
 // No function of a library that a sanitizer replaces may be called before main's constructors.
 #define BEFORE_LIBRARIES __attribute__((no_sanitize("address", "thread", "undefined"))) static
