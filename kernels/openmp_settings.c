@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#define _GNU_SOURCE // pipe2
+#define _GNU_SOURCE // memfd_create
 #include "kernels/openmp_settings.h"
 
 #include <fcntl.h>
@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #if !defined(GB_PTHREADS)
@@ -15,15 +16,18 @@
 
 static char complaint[256]; // the first; "": none
 
-// GCC's runtime and LLVM's; the latter warns of other things as well.
+// GCC's runtime and LLVM's; the latter warns of other things as well, and adds lines of hints.
 static const char *complaint_in(const char *line) {
     static const char gcc[] = "libgomp: ", llvm[] = "OMP: Warning ";
     if (strncmp(line, gcc, strlen(gcc)) == 0)
         return line + strlen(gcc);
-    return strncmp(line, llvm, strlen(llvm)) == 0 &&
-                   (strstr(line, "invalid") || strstr(line, "ignored"))
+    return strncmp(line, llvm, strlen(llvm)) == 0 && (strstr(line, "OMP_") || strstr(line, "KMP_"))
                ? line + strlen("OMP: ")
                : NULL;
+}
+static bool is_hint(const char *line) {
+    return strncmp(line, "OMP: Info ", strlen("OMP: Info ")) == 0 ||
+           strncmp(line, "OMP: Hint ", strlen("OMP: Hint ")) == 0;
 }
 
 void gb_openmp_note(char *lines) {
@@ -32,20 +36,10 @@ void gb_openmp_note(char *lines) {
         const char *found = complaint_in(line);
         if (found && !*complaint && !strstr(found, "OMP_NUM_THREADS"))
             snprintf(complaint, sizeof complaint, "%s", found);
-        else if (!found && *line)
+        else if (!found && *line && !is_hint(line))
             fprintf(stderr, "%s\n", line);
     }
 }
-
-#if !defined(GB_PTHREADS)
-static void read_all(int descriptor, char *text, size_t size) {
-    size_t used = 0;
-    ssize_t bytes;
-    while (used < size - 1 && (bytes = read(descriptor, text + used, size - 1 - used)) > 0)
-        used += (size_t)bytes;
-    text[used] = '\0';
-}
-#endif
 
 void gb_openmp_start(void) {
 #if !defined(GB_PTHREADS)
@@ -54,22 +48,22 @@ void gb_openmp_start(void) {
         return;
     started = true;
     char lines[8192] = "";
-    int ends[2];
+    // One more descriptor while the runtime starts: LLVM's aborts where it finds none left.
+    const int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    const int memory = kept < 0 ? -1 : memfd_create("stderr", MFD_CLOEXEC);
     fflush(stderr);
-    const int standard_error = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    // A full pipe drops lines.
-    const bool piped = standard_error >= 0 && pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0;
-    if (piped)
-        dup2(ends[1], STDERR_FILENO);
-    omp_get_max_threads();
-    if (piped) {
-        dup2(standard_error, STDERR_FILENO);
-        read_all(ends[0], lines, sizeof lines);
-        close(ends[0]);
-        close(ends[1]);
+    if (memory >= 0) {
+        dup2(memory, STDERR_FILENO);
+        close(memory);
     }
-    if (standard_error >= 0)
-        close(standard_error);
+    omp_get_max_threads();
+    if (memory >= 0) {
+        const ssize_t bytes = pread(STDERR_FILENO, lines, sizeof lines - 1, 0);
+        lines[bytes > 0 ? bytes : 0] = '\0';
+        dup2(kept, STDERR_FILENO);
+    }
+    if (kept >= 0)
+        close(kept);
     gb_openmp_note(lines);
 #endif
 }
@@ -84,8 +78,8 @@ enum gb_status gb_openmp_settings(void) {
         found--;
     found = found ? found : found_llvm;
     if (!found) // "Logical CPU number 99 out of range"
-        return gb_fail(GB_BAD_INPUT, "bad value", "a variable OMP_...", "refused by OpenMP: %s",
-                       complaint);
+        return gb_fail(GB_BAD_INPUT, "bad value", "GOMP_CPU_AFFINITY or OMP_PLACES",
+                       "refused by OpenMP: %s", complaint);
     snprintf(name, sizeof name, "%.*s", (int)strspn(found, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"), found);
     const char *value = getenv(name);
     return gb_fail(GB_BAD_INPUT, "bad value", name, "\"%s\" is refused by OpenMP: %s",

@@ -59,7 +59,7 @@ grep -q "\"name\": \"$problem/scalar/warm/" google || complain "not in Google Be
 # With --quiet the verdict is all that is printed, of several launches as well; --verbose adds a line per row.
 works "$@" --quiet
 [ "$(cat out)" = 'PASS: 1 row timed; shorter is better, speed 1.00 the fastest' ] || complain "--quiet: $(cat out)"
-works "$@" --quiet --launches 2 --json launches
+works "$@" --quiet --launches 2 --json quiet
 [ "$(cat out)" = 'PASS: 2 rows timed; shorter is better, speed 1.00 the fastest' ] || complain "--quiet: $(cat out)"
 works "$@" --verbose
 grep -q "^$problem, scalar, 1 thread, warm: [0-9.e-]* ms +- [0-9.]* %, [0-9]* % of peak\$" out || complain "--verbose: $(cat out)"

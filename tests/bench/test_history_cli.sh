@@ -124,8 +124,9 @@ gives 0 '^4 rows added to kept/' $bench --launches 2 --append kept
 gives 0 '^2 rows added to kept/' $bench --json more.jsonl --append kept
 gives 0 '^0 rows added to kept/' $bench --json more.jsonl --resume --append kept
 # Interrupted, it has nothing to resume from but a --json.
+rm out # of the run before, which says "to time" as well
 $glowbench $bench --reps 10000 --append stopped >out 2>err &
-while ! grep -q ' to time' out && kill -0 $!; do sleep 0.1; done
+while ! grep -qs ' to time' out && kill -0 $!; do sleep 0.1; done
 kill -TERM $!
 code=0
 wait $! || code=$?
