@@ -57,13 +57,13 @@ static const struct {
                  {"PMIX_RANK", "SLURM_STEP_NUM_TASKS"}};
 enum { LAUNCHERS = sizeof launchers / sizeof *launchers };
 
-// Whether there is one; then what it says of the number of processes.
+// Whether there is one; then what it says of the number of processes, 0 where it does not.
 static bool is_launched(int *rank, int *count) {
     for (int i = 0; i < LAUNCHERS; i++) {
         const char *own = getenv(launchers[i].rank), *all = getenv(launchers[i].count);
         if (own) {
             *rank = atoi(own);
-            *count = all ? atoi(all) : 1;
+            *count = all ? atoi(all) : 0;
             return true;
         }
     }
@@ -121,8 +121,9 @@ static enum gb_status take_seats(void) {
     struct seat *own = &job.seats[job.ranks.rank];
     int before = 0, sharers = 0;
     memcpy(own->host, job.info.host, sizeof own->host);
-    GB_TRY(gb_allowed_cpus(own->cpus));
-    gather(job.seats, sizeof *own, 0);
+    const enum gb_status status = gb_allowed_cpus(own->cpus);
+    gather(job.seats, sizeof *own, 0); // whatever the status: the others wait for it
+    GB_TRY(status);
     for (int r = 0; r < job.ranks.count; r++) {
         const struct seat *seat = &job.seats[r];
         const bool same = strcmp(seat->host, own->host) == 0 && strcmp(seat->cpus, own->cpus) == 0;
@@ -138,7 +139,9 @@ enum gb_status gb_ranks_begin(void) {
     int rank, count;
     if (!is_launched(&rank, &count))
         return GB_OK;
-    GB_TRY(load(&job.transport));
+    const enum gb_status loaded = load(&job.transport);
+    if (loaded != GB_OK)
+        return count == 1 ? GB_OK : loaded; // Slurm launches single processes, too
     const char *failure = job.transport->begin(&job.info);
     if (failure) {
         job.transport = NULL;
@@ -223,7 +226,8 @@ enum gb_status gb_ranks_end(enum gb_status status) {
     // A rank that fails alone comes here first: the others hear of it where they next agree, and
     // come here, too, unless they are in the middle of something else.
     do {
-        if (job.messages && exchange_opinions(&status, &none, true, status == GB_OK ? 0 : patience))
+        if (job.offsets && job.opinions && job.messages &&
+            exchange_opinions(&status, &none, true, status == GB_OK ? 0 : patience))
             continue;
         fprintf(stderr, "glowbench: rank %d on %s: %s\n", job.ranks.rank, job.info.host,
                 gb_error_message());

@@ -256,10 +256,11 @@ static enum gb_status check_shards(int batch, int shards) {
     GB_TRY(gb_run_check_shards(batch, shards));
     if (shards % ranks == 0)
         return GB_OK;
-    return gb_fail(GB_BAD_INPUT, "bad value", "--shards",
-                   "%d shards cannot be divided among %d ranks: use a multiple of %d that divides "
-                   "the batch of %d images",
-                   shards, ranks, ranks, batch);
+    return gb_fail(
+        GB_BAD_INPUT, "bad value", "--shards",
+        "%d ranks cannot share %d shard%s: give a multiple of %d, and a --batch (now %d) "
+        "that is a multiple of it",
+        ranks, shards, shards == 1 ? "" : "s", ranks, batch);
 }
 
 static enum gb_status load_and_run(const struct given *given, const struct gb_task *task,
@@ -273,6 +274,7 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
         GB_TRY(check_shards(run->config.batch, run->config.shards));
     } else {
         GB_TRY(check_model(given, model));
+        // Fails before the data are read.
         GB_TRY(choose_schedule(given, &model->recipe, &run->config.schedule));
         // Enough for the sizes that the data must have; the rest follows from the data.
         gb_model_options_apply(&given->of_model, model->kind, &run->config.config);

@@ -244,14 +244,16 @@ static enum gb_status step_failed(const struct gb_training_run *run, struct gb_t
 // The most work that a crash may cost.
 static const double checkpoint_seconds = 300;
 
-// A step's rows in the log.
+// A step's rows in the log, unless the step failed on this rank.
 static enum gb_status log_step(const struct gb_training_run *run, struct gb_trainer *trainer,
                                const struct gb_dataset splits[], const struct run_log *log,
-                               struct log_window *window) {
-    if (trainer->step % LOG_EVERY == 0 || trainer->step == run->config.iterations)
-        GB_TRY(log_row(log, trainer, window));
+                               struct log_window *window, enum gb_status status) {
+    if (status == GB_OK &&
+        (trainer->step % LOG_EVERY == 0 || trainer->step == run->config.iterations))
+        status = log_row(log, trainer, window);
     if (run->score_every == 0 || trainer->step % run->score_every != 0)
-        return GB_OK;
+        return status;
+    GB_TRY(gb_ranks_agree(status, NULL)); // what follows is for all ranks or none
     gb_sharded_gather_weights(&trainer->sharded);
     return log_score(run, trainer, splits, log);
 }
@@ -278,8 +280,7 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
         smoothed = trainer->step == first + 1 ? bits : 0.98 * smoothed + 0.02 * bits;
         gb_progress_step(progress, trainer->step, label, smoothed,
                          run->config.batch * run->config.accumulate);
-        if (status == GB_OK)
-            status = log_step(run, trainer, splits, log, &window);
+        status = log_step(run, trainer, splits, log, &window, status);
         const bool ended = trainer->step == last;
         unsigned flags = interruption();
         if (gb_ranks_lead() && run->time_limit > 0 && gb_seconds() - begun >= run->time_limit)
@@ -507,10 +508,15 @@ static enum gb_status train_and_finish(struct gb_training_run *run, struct gb_tr
         status = gb_trainer_load(trainer, checkpoint);
     GB_TRY(gb_ranks_agree(status, NULL));
     announce(run, trainer, splits);
-    struct run_log log;
+    struct run_log log = {0};
     struct step_times times = {0};
     double logged_seconds = 0; // for a resumed run without further steps
-    GB_TRY(open_log(run->out, trainer->step, &log, &logged_seconds));
+    status = gb_ranks_agree(open_log(run->out, trainer->step, &log, &logged_seconds), NULL);
+    if (status != GB_OK) {
+        if (log.stream)
+            fclose(log.stream);
+        return status;
+    }
     json_t *profiled = NULL;
     if (profile)
         status = gb_step_profile_begin(profile, trainer, run->config.iterations - trainer->step);

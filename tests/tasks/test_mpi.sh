@@ -143,8 +143,8 @@ done
 
 # shellcheck disable=SC2086
 set -- $horses --iters 3
-refuses 3 '4 shards cannot be divided among 3 ranks' "$glowbench" "$@" --out refused
-refuses 2 '1 shards cannot be divided among 2 ranks' "$glowbench" train horses --out refused
+refuses 3 '3 ranks cannot share 4 shards' "$glowbench" "$@" --out refused
+refuses 2 '2 ranks cannot share 1 shard' "$glowbench" train horses --out refused
 refuses 2 'list: it is for one process, not 2' "$glowbench" list
 refuses 2 'unknown task' "$glowbench" train hores
 refuses 2 '3 does not divide the batch of 4' "$glowbench" "$@" --shards 3 --out refused
