@@ -102,7 +102,7 @@ if [ -z "${NAME:-}" ]; then
 fi
 
 out=$OUT/$NAME
-mkdir -p "$out"
+mkdir -p "$out" "$results"
 if [ ! -x "$glowbench" ]; then
     sh cmake/build.sh release glowbench >"$out/release.log" 2>&1
 fi

@@ -55,6 +55,10 @@ static enum gb_status parse_and_run(int argc, const char **argv, const char **lo
     GB_TRY(gb_options_parse(&gb_tables_command, options, argc, argv, &helped));
     if (helped)
         return GB_OK;
+    if (time_to.goal && (run.name || readme || html || check))
+        return gb_fail(
+            GB_BAD_INPUT, "conflicting options", "--time-to",
+            "it prints times only, and goes without --run, --check, --readme and --html");
     if (!time_to.goal && (time_to.count || time_to.tsv || time_to.mllog))
         return gb_fail(GB_BAD_INPUT, "missing option", "--time-to",
                        "required by --log, --tsv and --mllog");

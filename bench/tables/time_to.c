@@ -227,13 +227,15 @@ static bool is_same_setting(const json_t *a, const json_t *b) {
 static enum gb_status print_mean(const json_t *rows, size_t first, const struct goal *goal) {
     const json_t *row = json_array_get(rows, first);
     double *seconds = calloc(json_array_size(rows), sizeof *seconds);
-    int count = 0;
+    int count = 0, all = 0;
     size_t i;
     json_t *other;
     if (!seconds)
         return gb_no_memory(what, goal->metric);
     json_array_foreach(rows, i, other) {
-        const json_t *score = is_same_setting(row, other) ? reach(other, goal) : NULL;
+        const bool same = is_same_setting(row, other);
+        const json_t *score = same ? reach(other, goal) : NULL;
+        all += same;
         if (score)
             seconds[count++] = gb_score_seconds(other, score);
     }
@@ -241,8 +243,9 @@ static enum gb_status print_mean(const json_t *rows, size_t first, const struct 
         char time[32];
         gb_duration_text(gb_time_over_seeds(seconds, count), time);
         const char *name = json_object_get(row, "settings") ? "task" : "run";
-        printf("%s, %s: mean of %d runs: %s%s\n", gb_json_text(row, name), gb_row_precision(row),
-               count, time, count >= 5 ? ", without the fastest and the slowest" : "");
+        printf("%s, %s: mean of %d of %d runs, which reached it: %s%s\n", gb_json_text(row, name),
+               gb_row_precision(row), count, all, time,
+               count >= 5 ? ", without the fastest and the slowest" : "");
     }
     free(seconds);
     return GB_OK;
@@ -305,6 +308,8 @@ static bool put_mllog(FILE *file, const json_t *row, const struct goal *goal) {
         put_event(file, "INTERVAL_START", "run_start", 0, json_null(), json_object());
     json_array_foreach(json_object_get(row, "scores"), i, score) {
         json_t *value = json_object_get(score, goal->metric);
+        if (!json_is_number(value))
+            continue;
         seconds = gb_score_seconds(row, score);
         ok = ok && put_event(file, point, "eval_accuracy", seconds, json_incref(value),
                              json_pack("{s:I, s:s}", "step_num", gb_json_integer(score, "step"),

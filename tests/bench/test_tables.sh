@@ -239,7 +239,8 @@ step 1 58 && step 2 1 && step 3 20 && step 4 30 && step 5 1000
 mkdir all
 for seed in 1 2 3 4 5; do mv seed$seed all/; done
 tables --time-to mean_iou=0.5 --log all/seed1 --log all/seed2 --log all/seed3 --log all/seed4 --log all/seed5
-has out 'horses, bf16: mean of 5 runs: 36 s, without the fastest and the slowest'
+has out 'horses, bf16: mean of 5 of 5 runs, which reached it: 36 s, without the fastest and the slowest'
+gives 2 'conflicting options: --time-to: it prints times only' tables --results made --time-to f=0.5 --readme none
 gives 2 'bad value: --time-to: "0.5" is not METRIC=VALUE' tables --results made --time-to 0.5
 gives 2 'no scores: f_score: no run has it in its log' tables --results made --time-to f_score=0.5
 gives 2 'missing option: --time-to: required by --log, --tsv and --mllog' tables --results made --tsv new
