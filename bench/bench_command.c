@@ -479,7 +479,7 @@ static enum gb_status bench(int argc, const char **argv) {
                          "time the model of a checkpoint, alone or with those of --model"),
         gb_option_choice("precision", "fp32|bf16", &given.precision,
                          "operands of the models' convolutions and fully connected layers "
-                         "(default: fp32)"),
+                         "(default: fp32; with --checkpoint the checkpoint's)"),
         gb_option_string("backend", "A,B", &given.backends,
                          "backends (default: all that this CPU supports except scalar)"),
         gb_option_string("threads", "1,2", &given.threads,

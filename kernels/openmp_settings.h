@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Variables of OpenMP's whose values its runtime ignores, with lines of its own on standard error.
-// Who binds threads by a misspelt OMP_PROC_BIND would time something else, so what runs threads
-// refuses them in one line.
+// With a misspelt OMP_PROC_BIND a benchmark would bind threads in another way than asked, so
+// commands that use threads refuse such values with an error of one line.
 #ifndef GB_OPENMP_SETTINGS_H
 #define GB_OPENMP_SETTINGS_H
 

@@ -23,8 +23,8 @@ struct perf_event_attr;
 typedef int gb_perf_open_fn(struct perf_event_attr *event, pid_t thread, int cpu, int group);
 
 // Counts, from now on, what the present threads do in user mode. An event that the CPU does not
-// have is left out. GB_UNSUPPORTED, and closed, if it has not even cycles, or nobody may count.
-// `open`: NULL for the kernel's.
+// have is left out. GB_UNSUPPORTED, and closed, if it does not count cycles, or the system does not
+// permit it. `open`: NULL for the kernel's.
 enum gb_status gb_hardware_open(struct gb_hardware *hardware, gb_perf_open_fn *open);
 void gb_hardware_close(struct gb_hardware *hardware); // may be closed
 

@@ -274,10 +274,10 @@ static enum gb_status find_drive(struct directory *directory) {
     return status;
 }
 
-// DRIVE is given out today without the truth of its test images.
+// DRIVE is now distributed without the labels of its test images.
 static enum gb_status lacks_truth(const struct directory *directory, const char *missing) {
     return gb_fail(GB_BAD_INPUT, what, directory->path,
-                   "has no %s: DRIVE is given out without the truth of its test images; "
+                   "has no %s: DRIVE is distributed without the labels of its test images; "
                    "--split-dir with lists vessels_train.txt and vessels_test.txt can split the 20 "
                    "images of training/images instead",
                    missing);

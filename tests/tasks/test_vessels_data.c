@@ -268,13 +268,13 @@ DRIVE(reports_what_is_wrong_with_drive) {
     assert_bad(NULL, "01_manual2.gif", "No such file");
     write_drive("test", 1, true);
     rename(gb_fixture_path("test/1st_manual"), gb_fixture_path("elsewhere"));
-    assert_bad(NULL, gb_fixture_path(""), "has no test/1st_manual: DRIVE is given out without");
+    assert_bad(NULL, gb_fixture_path(""), "has no test/1st_manual: DRIVE is distributed without");
     gb_fixture_directory("test/1st_manual");
-    assert_bad(NULL, gb_fixture_path(""), "has no images in test/1st_manual: DRIVE is given out");
+    assert_bad(NULL, gb_fixture_path(""), "has no images in test/1st_manual: DRIVE is distributed");
     // Lists of the training images do without the test images.
     struct gb_dataset splits[GB_SPLITS];
     rename(gb_fixture_path("test"), gb_fixture_path("no_test"));
-    assert_bad(NULL, gb_fixture_path(""), "has no test/images: DRIVE is given out without");
+    assert_bad(NULL, gb_fixture_path(""), "has no test/images: DRIVE is distributed without");
     gb_fixture_text("lists/vessels_train.txt", "21_training.tif\n");
     gb_fixture_text("lists/vessels_test.txt", "22_training.tif\n");
     assert_ok(load("lists", 16, splits));
