@@ -2,9 +2,9 @@
 // The gradient of a step as the sum over shards of its minibatch. Shards are leaves of one binary
 // tree, which their number alone determines: node i of a level is the sum of nodes 2i and 2i + 1 of
 // the level below. Nodes without a partner are added last, from right to left. Each process
-// computes a range of the shards and adds up the subtrees that lie in it; the process that holds all
-// subtrees of a part of the parameters finishes the tree there. So a sum has the same bits wherever
-// it is computed.
+// computes a range of the shards and adds up the subtrees that lie in it; the process that holds
+// all subtrees of a part of the parameters finishes the tree there. So a sum has the same bits
+// wherever it is computed.
 //
 // Parts are made of slices: the parameters in GB_SHARD_SLICES parts of almost equal size. The norm
 // of the gradient is defined by the sums of its squares over each of them.

@@ -277,9 +277,9 @@ bool gb_check_runs(const struct gb_backend *backend) {
     return is_listed(backend->name) && gb_backend_supported(backend);
 }
 
-// libxsmm generates code for every shape, which takes three times as long as another backend's test
-// and ten minutes under AddressSanitizer, which sees nothing of that code: test_libxsmm covers ours.
-// On a second native backend it still generates code for the best one.
+// libxsmm generates code for every shape, which takes three times as long as another backend's
+// test and ten minutes under AddressSanitizer, which sees nothing of that code: test_libxsmm covers
+// ours. On a second native backend it still generates code for the best one.
 static bool is_libxsmm(const struct gb_backend *backend) {
     return strncmp(backend->name, "libxsmm", strlen("libxsmm")) == 0;
 }
