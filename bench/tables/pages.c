@@ -394,7 +394,7 @@ static void put_time(FILE *page, const struct gb_results *results, const struct 
                      &of_paper))
         return;
     int count = 0, seeds = 0;
-    json_int_t step = 0;
+    double step = 0; // the sum of integers of a file may exceed one
     const json_t *row, *last = NULL;
     for (size_t at = 0; (row = next_row(results, run, &at));) {
         const json_t *score = gb_first_score(row, task->headline, task->lower_is_better, value);
@@ -402,7 +402,7 @@ static void put_time(FILE *page, const struct gb_results *results, const struct 
         if (!score || count == 64)
             continue;
         seconds[count++] = gb_score_seconds(row, score);
-        step += gb_json_integer(score, "step");
+        step += (double)gb_json_integer(score, "step");
         last = row;
     }
     char time[32];
@@ -410,8 +410,8 @@ static void put_time(FILE *page, const struct gb_results *results, const struct 
     fprintf(page, "| `%s` |", run);
     put(page, " %s, %s, threads: %lld ", gb_row_precision(last),
         gb_json_string_or_unknown(last, "backend"), (long long)gb_json_integer(last, "threads"));
-    fprintf(page, "| %.*f, %s | %d of %d | %lld | %s |\n", decimals, value,
-            of_paper ? "the paper's" : "its best", count, seeds, (long long)(step / count), time);
+    fprintf(page, "| %.*f, %s | %d of %d | %.0f | %s |\n", decimals, value,
+            of_paper ? "the paper's" : "its best", count, seeds, floor(step / count), time);
 }
 
 static void put_times(FILE *page, const struct gb_results *results) {
