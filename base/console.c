@@ -9,14 +9,18 @@
 
 struct gb_console gb_console;
 
+static void say(const char *format, va_list arguments) {
+    vprintf(format, arguments);
+    fflush(stdout);
+}
+
 void gb_say(const char *format, ...) {
     if (gb_console.quiet)
         return;
     va_list arguments;
     va_start(arguments, format);
-    vprintf(format, arguments);
+    say(format, arguments);
     va_end(arguments);
-    fflush(stdout);
 }
 
 void gb_say_more(const char *format, ...) {
@@ -24,9 +28,8 @@ void gb_say_more(const char *format, ...) {
         return;
     va_list arguments;
     va_start(arguments, format);
-    vprintf(format, arguments);
+    say(format, arguments);
     va_end(arguments);
-    fflush(stdout);
 }
 
 bool gb_console_escapes(void) {

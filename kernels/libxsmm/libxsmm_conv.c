@@ -228,26 +228,16 @@ static size_t packed_index(const struct gb_conv_plan *plan, size_t index) {
     return ((block * taps + tap) * x_block + q % x_block) * y_block + o % y_block;
 }
 
-// To the fallback, if it runs the plan.
-#define ROUTE(entry, ...)                                                                          \
-    do {                                                                                           \
-        const struct conv_layer *routed = plan->backend_data;                                      \
-        if (routed->is_native) {                                                                   \
-            routed->fallback->backend->entry(&routed->native, __VA_ARGS__);                        \
-            return;                                                                                \
-        }                                                                                          \
-    } while (0)
-
 void gb_libxsmm_conv_pack(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
     GB_BF16_ROUTE(conv_pack, plan, oihw, packed);
-    ROUTE(conv_pack, oihw, packed);
+    GB_LIBXSMM_ROUTE(conv_layer, conv_pack, oihw, packed);
     for (size_t i = 0; i < plan->weight_floats; i++)
         packed[packed_index(plan, i)] = oihw[i];
 }
 
 void gb_libxsmm_conv_unpack(const struct gb_conv_plan *plan, const float *packed, float *oihw) {
     GB_BF16_ROUTE(conv_unpack, plan, packed, oihw);
-    ROUTE(conv_unpack, packed, oihw);
+    GB_LIBXSMM_ROUTE(conv_layer, conv_unpack, packed, oihw);
     for (size_t i = 0; i < plan->weight_floats; i++)
         oihw[i] = packed[packed_index(plan, i)];
 }
@@ -262,7 +252,7 @@ void gb_libxsmm_conv_forward(const struct gb_conv_plan *plan, const struct gb_ex
                              const struct gb_tensor *x, const void *packed,
                              const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
     GB_BF16_ROUTE(conv_forward, plan, exec, x, packed, epilogue, y);
-    ROUTE(conv_forward, exec, x, packed, epilogue, y);
+    GB_LIBXSMM_ROUTE(conv_layer, conv_forward, exec, x, packed, epilogue, y);
     assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
     const struct conv_layer *layer = plan->backend_data;
     void *output = gb_libxsmm_output(y, &layer->y, gb_scratch(exec, layer->y_at));
@@ -280,7 +270,7 @@ void gb_libxsmm_conv_backward_data(const struct gb_conv_plan *plan, const struct
                                    const struct gb_conv_input_epilogue *epilogue,
                                    const struct gb_tensor *dx) {
     GB_BF16_ROUTE(conv_backward_data, plan, exec, dy, packed, epilogue, dx);
-    ROUTE(conv_backward_data, exec, dy, packed, epilogue, dx);
+    GB_LIBXSMM_ROUTE(conv_layer, conv_backward_data, exec, dy, packed, epilogue, dx);
     assert(gb_conv_operands_fit(plan, exec, dx, dy));
     assert(gb_conv_input_epilogue_fits(epilogue, dx));
     const struct conv_layer *layer = plan->backend_data;
@@ -302,7 +292,7 @@ void gb_libxsmm_conv_backward_weights(const struct gb_conv_plan *plan, const str
                                       const struct gb_tensor *x, const struct gb_tensor *dy,
                                       float *d_packed, const struct gb_adam_target *update) {
     GB_BF16_ROUTE(conv_backward_weights, plan, exec, x, dy, d_packed, update);
-    ROUTE(conv_backward_weights, exec, x, dy, d_packed, update);
+    GB_LIBXSMM_ROUTE(conv_layer, conv_backward_weights, exec, x, dy, d_packed, update);
     assert(gb_conv_operands_fit(plan, exec, x, dy));
     assert(gb_conv_one_target(d_packed, update));
     const struct conv_layer *layer = plan->backend_data;

@@ -154,26 +154,16 @@ static size_t packed_index(const struct gb_fc_plan *plan, size_t index) {
     return (block * x_block + input % x_block) * y_block + o % y_block;
 }
 
-// To the fallback, if it runs the plan.
-#define ROUTE(entry, ...)                                                                          \
-    do {                                                                                           \
-        const struct fc_layer *routed = plan->backend_data;                                        \
-        if (routed->is_native) {                                                                   \
-            routed->fallback->backend->entry(&routed->native, __VA_ARGS__);                        \
-            return;                                                                                \
-        }                                                                                          \
-    } while (0)
-
 void gb_libxsmm_fc_pack(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
     GB_BF16_ROUTE(fc_pack, plan, out_by_in, packed);
-    ROUTE(fc_pack, out_by_in, packed);
+    GB_LIBXSMM_ROUTE(fc_layer, fc_pack, out_by_in, packed);
     for (size_t i = 0; i < plan->weight_floats; i++)
         packed[packed_index(plan, i)] = out_by_in[i];
 }
 
 void gb_libxsmm_fc_unpack(const struct gb_fc_plan *plan, const float *packed, float *out_by_in) {
     GB_BF16_ROUTE(fc_unpack, plan, packed, out_by_in);
-    ROUTE(fc_unpack, packed, out_by_in);
+    GB_LIBXSMM_ROUTE(fc_layer, fc_unpack, packed, out_by_in);
     for (size_t i = 0; i < plan->weight_floats; i++)
         out_by_in[i] = packed[packed_index(plan, i)];
 }
@@ -189,7 +179,7 @@ void gb_libxsmm_fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *
                            const struct gb_tensor *x, const void *packed, const float *bias,
                            const struct gb_tensor *y) {
     GB_BF16_ROUTE(fc_forward, plan, exec, x, packed, bias, y);
-    ROUTE(fc_forward, exec, x, packed, bias, y);
+    GB_LIBXSMM_ROUTE(fc_layer, fc_forward, exec, x, packed, bias, y);
     assert(gb_fc_operands_fit(plan, exec, x, y));
     const struct fc_layer *layer = plan->backend_data;
     const struct gb_tensor in = samples_of(x), out = samples_of(y);
@@ -208,7 +198,7 @@ void gb_libxsmm_fc_backward(const struct gb_fc_plan *plan, const struct gb_exec 
                             const struct gb_tensor *dx, float *d_packed,
                             const struct gb_adam_target *update) {
     GB_BF16_ROUTE(fc_backward, plan, exec, x, dy, packed, dx, d_packed, update);
-    ROUTE(fc_backward, exec, x, dy, packed, dx, d_packed, update);
+    GB_LIBXSMM_ROUTE(fc_layer, fc_backward, exec, x, dy, packed, dx, d_packed, update);
     assert(gb_fc_operands_fit(plan, exec, x, dy) &&
            (!dx || gb_fc_operands_fit(plan, exec, dx, dy)));
     assert(gb_fc_one_target(packed, d_packed, update));

@@ -80,6 +80,17 @@ void gb_libxsmm_finish(const struct gb_exec *exec, const struct gb_vendor_fallba
 
 // ---- The entries ----
 
+// First in an entry: to the fallback, if it runs the plan. `type`: the struct that the plan's
+// backend_data is.
+#define GB_LIBXSMM_ROUTE(type, entry, ...)                                                         \
+    do {                                                                                           \
+        const struct type *routed = plan->backend_data;                                            \
+        if (routed->is_native) {                                                                   \
+            routed->fallback->backend->entry(&routed->native, __VA_ARGS__);                        \
+            return;                                                                                \
+        }                                                                                          \
+    } while (0)
+
 // clang-format off
 #define GB_LIBXSMM_ENTRIES(X)                                                                      \
     X(conv_plan) X(conv_plan_free) X(conv_pack) X(conv_unpack)                                     \
