@@ -77,9 +77,12 @@ enum gb_status gb_openmp_settings(void) {
     if (found && found > complaint && found[-1] == 'G')
         found--;
     found = found ? found : found_llvm;
-    if (!found) // "Logical CPU number 99 out of range"
-        return gb_fail(GB_BAD_INPUT, "bad value", "GOMP_CPU_AFFINITY or OMP_PLACES",
+    if (!found) { // "Stack size less than minimum of 16k", "Logical CPU number 99 out of range"
+        const bool is_stack = strncmp(complaint, "Stack size", strlen("Stack size")) == 0;
+        return gb_fail(GB_BAD_INPUT, "bad value",
+                       is_stack ? "OMP_STACKSIZE" : "GOMP_CPU_AFFINITY or OMP_PLACES",
                        "refused by OpenMP: %s", complaint);
+    }
     snprintf(name, sizeof name, "%.*s", (int)strspn(found, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"), found);
     const char *value = getenv(name);
     return gb_fail(GB_BAD_INPUT, "bad value", name, "\"%s\" is refused by OpenMP: %s",

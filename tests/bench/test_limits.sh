@@ -16,7 +16,7 @@ with() {
     done
     shift
     # shellcheck disable=SC2086 # a list
-    (export $variables && gives "$@" && exit $failures) || failures=$((failures + 1))
+    (failures=0 && export $variables && gives "$@" && exit $failures) || failures=$((failures + 1))
 }
 
 # shellcheck disable=SC2086 # arguments
@@ -41,7 +41,8 @@ with() {
             with $setting -- 2 "bad value: ${setting%%=*}: \"${setting#*=}\" is refused by OpenMP" $train b
             with $setting -- 0 '^backends:' list
         done
-        with OMP_STACKSIZE=1 -- 2 'bad value: a variable OMP_.*: refused by OpenMP: Stack size' $train b
+        with OMP_STACKSIZE=1 -- 2 'bad value: OMP_STACKSIZE: refused by OpenMP: Stack size' $train b
+        with OMP_PLACES={99} -- 2 'bad value: GOMP_CPU_AFFINITY or OMP_PLACES: refused' $train b
     fi
     with OMP_PROC_BIND=true OMP_PLACES=cores OMP_SCHEDULE=static -- 0 ', 2 threads' $train bound --threads 2
     # The program's own threads have stacks of their own size; OpenMP's, on which libraries run, not.
