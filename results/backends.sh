@@ -1,18 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Times a suite on every backend and peer of this CPU, and writes its rows and its table under
-# results/backends: native kernels, oneDNN 2.6, OpenBLAS and libxsmm interleaved, then oneDNN 3 in a
-# build of its own, then PyTorch. On an idle machine with two cores it takes about 20 minutes, with
-# SUITE=quick 10. Interrupted, the same command resumes.
+# results/backends: native kernels, oneDNN 2.6, OpenBLAS and libxsmm interleaved, the first two in
+# bf16 as well where the CPU has it, then oneDNN 3 in a build of its own, then PyTorch. On an idle
+# machine with two cores it takes about 35 minutes, with SUITE=quick 12. Interrupted, the same
+# command resumes.
 #
 #     NAME=xeon-amx sh results/backends.sh     NAME: of the files, and the rows' label
 #     sh results/backends.sh --readme          only the tables, from the rows that there are
 #
 # Other arguments go to bench.
 #
-#     SUITE=standard BUDGET=9min ONEDNN3_BUDGET=3min   the suite, and how long it may be timed
-#     VARIANTS=pytorch-eager,...                       of PyTorch; "" leaves it out
-#     PYTHON=python3                                   that imports torch
+#     SUITE=standard                the suite
+#     VARIANTS=pytorch-eager,...    of PyTorch; "" leaves it out
+#     PYTHON=python3                that imports torch
 #     OUT=out/backends
 set -eu
 
@@ -21,11 +22,7 @@ results=results/backends
 glowbench=build/release/bench/glowbench
 onednn3=build/onednn3/bench/glowbench
 : "${SUITE:=standard}" "${OUT:=out/backends}"
-case $SUITE in
-quick) : "${BUDGET:=6min}" "${ONEDNN3_BUDGET:=2min}" ;;
-*) : "${BUDGET:=9min}" "${ONEDNN3_BUDGET:=3min}" ;;
-esac
-VARIANTS=${VARIANTS-pytorch-eager,pytorch-channels-last}
+VARIANTS=${VARIANTS-pytorch-eager,pytorch-channels-last,pytorch-bf16}
 
 # The scores of a file of rows as a table: a column per backend, values and how many times the native
 # backend's they are.
@@ -110,7 +107,6 @@ if [ ! -x "$onednn3" ] && GB_ONEDNN3=$(sh cmake/onednn3.sh); then
     export GB_ONEDNN3
     sh cmake/build.sh onednn3 glowbench >"$out/onednn3.log" 2>&1
 fi
-echo "At most $BUDGET for the backends, $ONEDNN3_BUDGET for oneDNN 3, some five minutes for PyTorch."
 
 # sweep GLOWBENCH ROWS BENCH-ARGUMENT...: what is not timed yet.
 sweep() {
@@ -127,9 +123,14 @@ sweep() {
     }
     touch "$rows.done"
 }
-sweep "$glowbench" "$out/rows.jsonl" --budget "$BUDGET" "$@"
+sweep "$glowbench" "$out/rows.jsonl" "$@"
+"$glowbench" info >"$out/info"
+if grep -q '^ISAs.*bf16' "$out/info"; then
+    native=$(sed -n 's/^backends *\([^ ]*\).*/\1/p' "$out/info")
+    sweep "$glowbench" "$out/bf16.jsonl" --precision bf16 --backend "$native,onednn" "$@"
+fi
 [ ! -x "$onednn3" ] ||
-    sweep "$onednn3" "$out/onednn3.jsonl" --backend onednn --budget "$ONEDNN3_BUDGET" "$@"
+    sweep "$onednn3" "$out/onednn3.jsonl" --backend onednn "$@"
 
 # The first that imports PyTorch; nothing if none does.
 python=
@@ -141,7 +142,8 @@ done
 # peer TASK MODEL: PyTorch's rows of a model, after its check.
 peer() {
     [ ! -e "$out/$2.jsonl" ] || return 0
-    grep '"problem":"\(step\|sample\)/[a-z]*/'"$2" "$out/rows.jsonl" >"$out/$2.part" || return 0
+    cat "$out/rows.jsonl" "$out/bf16.jsonl" 2>/dev/null |
+        grep '"problem":"\(step\|sample\)/[a-z]*/'"$2" >"$out/$2.part" || return 0
     lines=$(wc -l <"$out/$2.part")
     "$glowbench" train "$1" --size 32 --iters 1 --out "$out/$2" >"$out/$2.log"
     "$glowbench" eval "$1" --checkpoint "$out/$2/checkpoint.safetensors" --samples 1 \
@@ -157,7 +159,7 @@ if [ -n "$python" ] && [ -n "$VARIANTS" ]; then
 fi
 
 # The native backend's first: columns are in this order.
-for rows in rows onednn3 cglow-horses-32 cnf-sr-32; do
+for rows in rows bf16 onednn3 cglow-horses-32 cnf-sr-32; do
     [ ! -e "$out/$rows.jsonl" ] || cat "$out/$rows.jsonl"
 done >"$results/$NAME.jsonl"
 "$glowbench" report "$results/$NAME.jsonl" --markdown "$results/$NAME.md"
