@@ -13,13 +13,13 @@
 static const char what[] = "cannot join the MPI job";
 
 // What a rank says when all agree.
-struct opinion {
+struct report {
     int status;
     unsigned flags;
     bool ends; // its command
 };
 // What ranks on one host divide among them.
-struct seat {
+struct placement {
     char host[GB_HOST_NAME], cpus[GB_CPU_LIST];
 };
 
@@ -28,10 +28,10 @@ static struct {
     struct gb_ranks ranks;
     const struct gb_transport *transport; // NULL: a process by itself
     struct gb_transport_info info;
-    struct seat *seats;
+    struct placement *placements;
     const char **hosts;
     size_t *offsets; // of what is gathered here
-    struct opinion *opinions;
+    struct report *reports;
     char (*messages)[GB_MESSAGE];
 } job = {.ranks = {.count = 1, .library = ""}};
 
@@ -70,15 +70,16 @@ static bool is_launched(int *rank, int *count) {
     return false;
 }
 
-// The module in a directory relative to the program's; NULL: it does not load.
-static const struct gb_transport *load_from(const char *relative) {
+// The module in a directory, absolute or relative to the program's; NULL: it does not load.
+static const struct gb_transport *load_from(const char *directory) {
     char program[PATH_MAX], path[PATH_MAX + 256];
     const ssize_t length = readlink("/proc/self/exe", program, sizeof program);
-    int directory = (int)length;
-    while (directory > 0 && program[directory - 1] != '/')
-        directory--;
-    snprintf(path, sizeof path, "%.*s%s" GB_MPI_MODULE, directory > 0 ? directory : 0, program,
-             relative);
+    int own = (int)length; // of the program's directory
+    while (own > 0 && program[own - 1] != '/')
+        own--;
+    if (own < 0 || *directory == '/')
+        own = 0;
+    snprintf(path, sizeof path, "%.*s%s" GB_MPI_MODULE, own, program, directory);
     // Open MPI's own modules expect its symbols to be global.
     void *module = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
     return module ? dlsym(module, GB_TRANSPORT_SYMBOL) : NULL;
@@ -106,28 +107,29 @@ static bool gather(void *data, size_t bytes, double seconds) {
 
 static enum gb_status reserve(void) {
     const size_t count = (size_t)job.ranks.count;
-    job.seats = calloc(count, sizeof *job.seats);
+    job.placements = calloc(count, sizeof *job.placements);
     job.hosts = calloc(count, sizeof *job.hosts);
     job.offsets = calloc(count + 1, sizeof *job.offsets);
-    job.opinions = calloc(count, sizeof *job.opinions);
+    job.reports = calloc(count, sizeof *job.reports);
     job.messages = calloc(count, sizeof *job.messages);
-    return job.seats && job.hosts && job.offsets && job.opinions && job.messages
+    return job.placements && job.hosts && job.offsets && job.reports && job.messages
                ? GB_OK
                : gb_no_memory(what, job.info.host);
 }
 
 // Names all hosts; ranks of one host that may use the same CPUs divide them.
-static enum gb_status take_seats(void) {
-    struct seat *own = &job.seats[job.ranks.rank];
+static enum gb_status place_ranks(void) {
+    struct placement *own = &job.placements[job.ranks.rank];
     int before = 0, sharers = 0;
     memcpy(own->host, job.info.host, sizeof own->host);
     const enum gb_status status = gb_allowed_cpus(own->cpus);
-    gather(job.seats, sizeof *own, 0); // whatever the status: the others wait for it
+    gather(job.placements, sizeof *own, 0); // whatever the status: the others wait for it
     GB_TRY(status);
     for (int r = 0; r < job.ranks.count; r++) {
-        const struct seat *seat = &job.seats[r];
-        const bool same = strcmp(seat->host, own->host) == 0 && strcmp(seat->cpus, own->cpus) == 0;
-        job.hosts[r] = seat->host;
+        const struct placement *other = &job.placements[r];
+        const bool same =
+            strcmp(other->host, own->host) == 0 && strcmp(other->cpus, own->cpus) == 0;
+        job.hosts[r] = other->host;
         before += same && r < job.ranks.rank;
         sharers += same;
     }
@@ -155,7 +157,7 @@ enum gb_status gb_ranks_begin(void) {
     if (!gb_ranks_lead() && !freopen("/dev/null", "w", stdout))
         return gb_fail(GB_IO_ERROR, what, "/dev/null", "cannot open it");
     GB_TRY(reserve());
-    return take_seats();
+    return place_ranks();
 }
 
 enum gb_status gb_ranks_refuse(const char *command) {
@@ -174,7 +176,7 @@ static bool report_failure(enum gb_status own, double seconds, enum gb_status *s
     char text[GB_MESSAGE];
     int failures = 0, first = 0;
     for (int r = job.ranks.count - 1; r >= 0; r--)
-        if (job.opinions[r].status != GB_OK) {
+        if (job.reports[r].status != GB_OK) {
             first = r;
             failures++;
         }
@@ -189,45 +191,45 @@ static bool report_failure(enum gb_status own, double seconds, enum gb_status *s
                           : snprintf(text, sizeof text, "rank %d on %s: ", first, job.hosts[first]);
     snprintf(text + named, sizeof text - (size_t)named, "%.*s", (int)sizeof text - named - 1,
              job.messages[first]);
-    *status = gb_fail_again((enum gb_status)job.opinions[first].status, text);
+    *status = gb_fail_again((enum gb_status)job.reports[first].status, text);
     return true;
 }
 
 // false: not within this time.
-static bool exchange_opinions(enum gb_status *status, unsigned *flags, bool ends, double seconds) {
+static bool exchange_reports(enum gb_status *status, unsigned *flags, bool ends, double seconds) {
     const enum gb_status own = *status;
-    job.opinions[job.ranks.rank] = (struct opinion){(int)own, *flags, ends};
-    if (!gather(job.opinions, sizeof *job.opinions, seconds))
+    job.reports[job.ranks.rank] = (struct report){(int)own, *flags, ends};
+    if (!gather(job.reports, sizeof *job.reports, seconds))
         return false;
     for (int r = 0; r < job.ranks.count; r++)
-        *flags |= job.opinions[r].flags;
+        *flags |= job.reports[r].flags;
     return report_failure(own, seconds, status);
 }
 
 enum gb_status gb_ranks_agree(enum gb_status status, unsigned *flags) {
     unsigned none = 0;
     if (job.ranks.count > 1)
-        exchange_opinions(&status, flags ? flags : &none, false, 0);
+        exchange_reports(&status, flags ? flags : &none, false, 0);
     return status;
 }
 
 static bool all_end(void) {
     for (int r = 0; r < job.ranks.count; r++)
-        if (!job.opinions[r].ends)
+        if (!job.reports[r].ends)
             return false;
     return true;
 }
 
 enum gb_status gb_ranks_end(enum gb_status status) {
-    static const double patience = 10;
+    static const double timeout = 10;
     unsigned none = 0;
     if (!job.transport || job.ranks.count == 1)
         return status;
     // A rank that fails alone comes here first: the others hear of it where they next agree, and
     // come here, too, unless they are in the middle of something else.
     do {
-        if (job.offsets && job.opinions && job.messages &&
-            exchange_opinions(&status, &none, true, status == GB_OK ? 0 : patience))
+        if (job.offsets && job.reports && job.messages &&
+            exchange_reports(&status, &none, true, status == GB_OK ? 0 : timeout))
             continue;
         fprintf(stderr, "glowbench: rank %d on %s: %s\n", job.ranks.rank, job.info.host,
                 gb_error_message());
