@@ -135,10 +135,19 @@ void gb_params_accumulate(struct gb_params *params, int threads, bool first) {
     const struct gb_exec exec = {.threads = threads};
     const struct gb_tensor gradient = rows_of(params->gradient, params->size);
     const struct gb_tensor sum = rows_of(params->sum, params->size);
+    const struct gb_range all = {0, params->size};
     if (first)
         params->backend->add_scaled(&exec, NULL, 1, &gradient, &sum);
     else
-        params->backend->add(&exec, &gradient, &sum);
+        gb_params_accumulate_part(params, threads, all);
+}
+
+void gb_params_accumulate_part(const struct gb_params *params, int threads, struct gb_range part) {
+    const struct gb_exec exec = {.threads = threads};
+    const size_t size = part.end - part.begin;
+    const struct gb_tensor gradient = rows_of(params->gradient + part.begin, size);
+    const struct gb_tensor sum = rows_of(params->sum + part.begin, size);
+    params->backend->add(&exec, &gradient, &sum);
 }
 
 double gb_params_gradient_norm(const struct gb_params *params, int threads, const float *gradient) {

@@ -62,6 +62,10 @@ struct gb_params {
     float *moment1, *moment2; // NULL unless reserved
     float *sum;               // of gradients; NULL without gb_params_reserve_sum
     float *average;           // NULL without gb_params_keep_average
+    // Called where a backward pass has stored a parameter's complete gradient, on the thread that
+    // computed it; NULL: not called.
+    void (*stored)(void *argument, int index);
+    void *stored_argument;
 };
 
 // Bytes of each block of moments.
@@ -99,6 +103,8 @@ int gb_params_find(const struct gb_params *params, const char *name);
 enum gb_status gb_params_reserve_sum(struct gb_params *params);
 // sum = gradient for the `first` minibatch, sum += gradient for the others.
 void gb_params_accumulate(struct gb_params *params, int threads, bool first);
+// sum += gradient in `part`, whose bounds are multiples of GB_CHANNEL_PAD.
+void gb_params_accumulate_part(const struct gb_params *params, int threads, struct gb_range part);
 
 // The L2 norm over the gradients of all parameters.
 double gb_params_gradient_norm(const struct gb_params *params, int threads, const float *gradient);

@@ -58,13 +58,13 @@ float *gb_shards_join(const struct gb_params *params, int threads, size_t size,
 
 // ---- The shards of this process ----
 
-// The largest number of sums to be kept while another shard is computed.
-static int most_kept(int first, int own) {
+// The largest number of nodes that wait while another shard is computed.
+static int max_waiting(int first, int own) {
     struct gb_shard_node nodes[GB_SHARD_NODES];
-    int most = 0;
+    int max = 0;
     for (int done = 1; done < own; done++)
-        most = gb_max_int(most, gb_shards_nodes(first, done, nodes));
-    return most;
+        max = gb_max_int(max, gb_shards_nodes(first, done, nodes));
+    return max;
 }
 
 static size_t statistic_floats(const struct gb_params *params) {
@@ -78,7 +78,7 @@ enum gb_status gb_shards_create(struct gb_shards *shards, struct gb_params *para
                                 int first, int own) {
     assert(params->gradient && count <= GB_MAX_SHARDS && own >= 1 && first + own <= count);
     *shards = (struct gb_shards){.params = params, .count = count, .first = first, .own = own};
-    shards->blocks = most_kept(first, own);
+    shards->blocks = max_waiting(first, own);
     enum gb_status status = GB_OK;
     for (; status == GB_OK && shards->spares < shards->blocks; shards->spares++)
         status =
@@ -116,14 +116,15 @@ void gb_shards_begin(struct gb_shards *shards) {
             *kept++ = params->value[params->list[p].offset + i];
 }
 
-// Their new values into the gradient, their old ones back.
-static void take_statistics(const struct gb_shards *shards, float *gradient) {
+void gb_shards_take_statistics(const struct gb_shards *shards) {
     const struct gb_params *params = shards->params;
     const float *kept = shards->statistics;
+    float *block = *block_of(shards);
     for (int p = 0; kept && p < params->count; p++) {
         const struct gb_param *param = &params->list[p];
         for (size_t i = param->offset; param->statistic && i < param->offset + param->size; i++) {
-            gradient[i] = params->value[i] / (float)shards->count;
+            params->gradient[i] = 0; // which a sum adds to the block
+            block[i] = params->value[i] / (float)shards->count;
             params->value[i] = *kept++;
         }
     }
@@ -136,15 +137,27 @@ static bool is_kept(const struct gb_shards *shards, const float *block) {
     return false;
 }
 
-void gb_shards_add(struct gb_shards *shards, int threads, int shard) {
+int gb_shards_add_part(const struct gb_shards *shards, int threads, int shard, struct gb_range part,
+                       struct gb_shard_node nodes[static GB_SHARD_NODES]) {
+    const struct gb_params *params = shards->params;
+    if (params->sum)
+        gb_params_accumulate_part(params, threads, part);
+    for (int i = 0; i < shards->node_count; i++) {
+        nodes[i] = shards->nodes[i];
+        nodes[i].sum += part.begin;
+    }
+    return append(params, threads, part.end - part.begin, nodes, shards->node_count,
+                  (struct gb_shard_node){.index = shard, .sum = *block_of(shards) + part.begin});
+}
+
+void gb_shards_end_parts(struct gb_shards *shards, int shard) {
     struct gb_shard_node before[GB_SHARD_NODES];
     const int count = shards->node_count;
     float **block = block_of(shards);
     assert(shard == shards->first || count > 0);
-    take_statistics(shards, *block);
     for (int i = 0; i < count; i++)
         before[i] = shards->nodes[i];
-    shards->node_count = append(shards->params, threads, shards->params->size, shards->nodes, count,
+    shards->node_count = append(shards->params, 1, 0, shards->nodes, count,
                                 (struct gb_shard_node){.index = shard, .sum = *block});
     // Blocks whose sums went into others are free, and the next shard needs one.
     for (int i = 0; i < count; i++)
@@ -152,6 +165,14 @@ void gb_shards_add(struct gb_shards *shards, int threads, int shard) {
             shards->spare[shards->spares++] = before[i].sum;
     if (is_kept(shards, *block) && shards->spares > 0)
         *block = shards->spare[--shards->spares];
+}
+
+void gb_shards_add(struct gb_shards *shards, int threads, int shard) {
+    struct gb_shard_node nodes[GB_SHARD_NODES];
+    const struct gb_range all = {0, shards->params->size};
+    gb_shards_take_statistics(shards);
+    gb_shards_add_part(shards, threads, shard, all, nodes);
+    gb_shards_end_parts(shards, shard);
 }
 
 // ---- Parts of the parameters ----

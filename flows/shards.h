@@ -45,10 +45,20 @@ int gb_shards_nodes(int first, int own, struct gb_shard_node nodes[static GB_SHA
 
 // Begins a step.
 void gb_shards_begin(struct gb_shards *shards);
-// Adds the next shard's gradient: params->sum where it is reserved, else params->gradient, which
-// then is another block of undefined values. Running statistics, which the pass moved, return to
-// what they were at the beginning, and their new values join the sum, divided by `count`.
+// Adds the next shard's gradient: params->gradient, or where params->sum is reserved the sum of
+// both. The block that held it then is another one of undefined values. Running statistics, which
+// the pass moved, return to what they were at the beginning, and their new values join the sum,
+// divided by `count`.
 void gb_shards_add(struct gb_shards *shards, int threads, int shard);
+
+// The same in parts, whose bounds are multiples of GB_CHANNEL_PAD: in any order, on any thread,
+// each as soon as its gradient is complete; with statistics after gb_shards_take_statistics.
+// Returns the number of the nodes that are then in `nodes`, with the sums of that part.
+int gb_shards_add_part(const struct gb_shards *shards, int threads, int shard, struct gb_range part,
+                       struct gb_shard_node nodes[static GB_SHARD_NODES]);
+void gb_shards_take_statistics(const struct gb_shards *shards);
+// After all parts.
+void gb_shards_end_parts(struct gb_shards *shards, int shard);
 
 // ---- Parts of the parameters ----
 // Elements of every block.

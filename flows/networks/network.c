@@ -130,12 +130,19 @@ static float *gradient_of(const struct gb_pass *pass, int index) {
     return pass->adam ? NULL : pass->params->gradient + pass->params->list[index].offset;
 }
 
+static void announce_stored(const struct gb_pass *pass, int index) {
+    const struct gb_params *params = pass->params;
+    if (params->stored && !pass->adam)
+        params->stored(params->stored_argument, index);
+}
+
 void gb_pass_commit_gradient(const struct gb_pass *pass, int index, const float *gradient) {
     if (index < 0)
         return;
     size_t count = gb_param_elements(&pass->params->list[index]);
     if (!pass->adam) {
         memcpy(gradient_of(pass, index), gradient, count * sizeof *gradient);
+        announce_stored(pass, index);
         return;
     }
     const struct gb_exec alone = {.threads = 1};
@@ -289,6 +296,7 @@ void gb_conv_layer_backward(struct gb_conv_layer *layer, const struct gb_pass *p
     pass->backend->conv_backward_weights(&layer->plan, &pass->exec, x, du,
                                          gradient_of(pass, layer->weight),
                                          pass->adam ? &target : NULL);
+    announce_stored(pass, layer->weight);
 }
 
 // ---- Fully connected layer ----
@@ -340,4 +348,5 @@ void gb_fc_layer_backward(const struct gb_fc_layer *layer, const struct gb_pass 
         target = gb_params_target(pass->params, layer->weight, pass->adam);
     pass->backend->fc_backward(&layer->plan, &pass->exec, x, dy, gb_pass_value(pass, layer->weight),
                                dx, gradient_of(pass, layer->weight), pass->adam ? &target : NULL);
+    announce_stored(pass, layer->weight);
 }

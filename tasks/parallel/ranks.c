@@ -152,8 +152,10 @@ enum gb_status gb_ranks_begin(void) {
     if (count > 1 && job.info.count == 1)
         return gb_fail(GB_UNSUPPORTED, what, job.info.library,
                        "the launcher of %d processes belongs to another MPI", count);
-    job.ranks = (struct gb_ranks){
-        .rank = job.info.rank, .count = job.info.count, .library = job.info.library};
+    job.ranks = (struct gb_ranks){.rank = job.info.rank,
+                                  .count = job.info.count,
+                                  .any_thread = job.info.any_thread,
+                                  .library = job.info.library};
     if (!gb_ranks_lead() && !freopen("/dev/null", "w", stdout))
         return gb_fail(GB_IO_ERROR, what, "/dev/null", "cannot open it");
     GB_TRY(reserve());
@@ -243,12 +245,35 @@ void gb_ranks_leave(void) {
         job.transport->end();
 }
 
-void gb_ranks_exchange(const struct gb_message *messages, int count) {
+void gb_ranks_post(const struct gb_message *messages, int count) {
     if (job.ranks.count > 1)
-        job.transport->exchange(messages, count);
+        job.transport->post(messages, count);
+}
+
+void gb_ranks_progress(void) {
+    if (job.ranks.count > 1)
+        job.transport->progress();
+}
+
+void gb_ranks_finish(void) {
+    if (job.ranks.count > 1)
+        job.transport->finish();
 }
 
 void gb_ranks_all_gather(void *data, const size_t *offsets) {
     if (job.ranks.count > 1)
         job.transport->all_gather(data, offsets, 0);
+}
+
+struct gb_range gb_ranks_share(int count) {
+    return gb_partition((size_t)count, job.ranks.rank, job.ranks.count);
+}
+
+void gb_ranks_gather_shares(void *data, int count, size_t bytes) {
+    if (job.ranks.count == 1)
+        return;
+    for (int r = 0; r < job.ranks.count; r++)
+        job.offsets[r + 1] = gb_partition((size_t)count, r, job.ranks.count).end * bytes;
+    job.offsets[0] = 0;
+    job.transport->all_gather(data, job.offsets, 0);
 }

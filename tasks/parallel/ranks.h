@@ -7,10 +7,12 @@
 
 #include "base/json.h"
 #include "base/status.h"
+#include "kernels/parallel.h"
 #include "tasks/parallel/transport.h"
 
 struct gb_ranks {
     int rank, count;
+    bool any_thread;          // may call gb_ranks_post and gb_ranks_progress, one at a time
     const char *library;      // of MPI, with its version; "" for a process by itself
     const char *const *hosts; // of every rank
 };
@@ -46,8 +48,14 @@ void gb_ranks_leave(void);
 // unless all ranks fail. `flags` (NULL: none) become those that any rank has set.
 enum gb_status gb_ranks_agree(enum gb_status status, unsigned *flags);
 
-// As in struct gb_transport.
-void gb_ranks_exchange(const struct gb_message *messages, int count);
+// As in struct gb_transport. What is posted is finished before anything else is called here.
+void gb_ranks_post(const struct gb_message *messages, int count);
+void gb_ranks_progress(void);
+void gb_ranks_finish(void);
 void gb_ranks_all_gather(void *data, const size_t *offsets);
+
+// This rank's share of `count` items, and the gathering of all shares: `bytes` per item.
+struct gb_range gb_ranks_share(int count);
+void gb_ranks_gather_shares(void *data, int count, size_t bytes);
 
 #endif

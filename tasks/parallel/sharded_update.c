@@ -4,51 +4,24 @@
 #include <math.h>
 #include <stdlib.h>
 
-// ---- Who computes and owns what ----
-
-static struct gb_range slices_of(int rank) {
-    return gb_partition(GB_SHARD_SLICES, rank, gb_ranks()->count);
-}
-
 static size_t size_of(struct gb_range part) {
     return part.end - part.begin;
 }
 
-// The nodes of a rank's shards.
-static int nodes_of(const struct gb_shards *shards, int rank, struct gb_shard_node *nodes) {
-    const int own = shards->count / gb_ranks()->count;
-    return gb_shards_nodes(rank * own, own, nodes);
-}
-
 static enum gb_status reserve(struct gb_sharded_update *u, const struct gb_params *params) {
     const size_t ranks = (size_t)gb_ranks()->count;
-    struct gb_shard_node nodes[GB_SHARD_NODES];
-    int foreign = 0, own = 0;
-    for (int r = 0; r < gb_ranks()->count; r++) {
-        const int count = nodes_of(&u->shards, r, nodes);
-        u->node_count += count;
-        if (r == gb_ranks()->rank)
-            own = count;
-        else
-            foreign += count;
-    }
     u->parts = calloc(ranks, sizeof *u->parts);
-    u->nodes = calloc((size_t)u->node_count + GB_SHARD_NODES, sizeof *u->nodes);
-    u->messages = calloc((size_t)foreign + (size_t)own * ranks + 2 * ranks, sizeof *u->messages);
+    u->messages = calloc(2 * ranks, sizeof *u->messages);
     u->offsets = calloc(ranks + 1, sizeof *u->offsets);
-    if (!u->parts || !u->nodes || !u->messages || !u->offsets)
+    if (!u->parts || !u->messages || !u->offsets)
         return gb_no_memory("cannot share a step", "ranks");
-    for (int r = 0; r < gb_ranks()->count; r++) {
-        const struct gb_range slices = slices_of(r);
-        u->parts[r] = gb_shards_part(params, (int)slices.begin, (int)slices.end);
-    }
+    for (int r = 0; r < gb_ranks()->count; r++)
+        u->parts[r] = gb_exchange_part(params, r);
     const struct gb_range all = {0, params->size};
     if (ranks > 1 && gb_params_pack(params, all, GB_PARAMS_REST, NULL) > 0 &&
         !(u->packed = malloc(gb_params_pack(params, all, GB_PARAMS_USED, NULL))))
         return gb_no_memory("cannot share a step", "ranks");
-    const size_t part = size_of(u->parts[gb_ranks()->rank]);
-    return foreign ? gb_block_reserve((size_t)foreign * part, "sums of other ranks", &u->received)
-                   : GB_OK;
+    return GB_OK;
 }
 
 enum gb_status gb_sharded_create(struct gb_sharded_update *u, struct gb_params *params, int count) {
@@ -57,16 +30,17 @@ enum gb_status gb_sharded_create(struct gb_sharded_update *u, struct gb_params *
                                              count / gb_ranks()->count);
     if (status == GB_OK)
         status = reserve(u, params);
+    if (status == GB_OK)
+        status = gb_gradient_exchange_create(&u->exchange, &u->shards);
     if (status != GB_OK)
         gb_sharded_free(u);
     return status;
 }
 
 void gb_sharded_free(struct gb_sharded_update *u) {
+    gb_gradient_exchange_free(&u->exchange);
     gb_shards_free(&u->shards);
     free(u->parts);
-    free(u->nodes);
-    free(u->received);
     free(u->messages);
     free(u->offsets);
     free(u->packed);
@@ -75,43 +49,14 @@ void gb_sharded_free(struct gb_sharded_update *u) {
 
 // ---- The update ----
 
-// Sends every other rank the sums of its part and receives those of the own; all nodes, in order,
-// then have theirs.
-static void exchange_sums(struct gb_sharded_update *u) {
-    const struct gb_shards *shards = &u->shards;
-    const struct gb_ranks *ranks = gb_ranks();
-    const struct gb_range own = u->parts[ranks->rank];
-    float *received = u->received;
-    int messages = 0;
-    struct gb_shard_node *node = u->nodes;
-    for (int r = 0; r < ranks->count; r++) {
-        const int count = nodes_of(shards, r, node);
-        for (int i = 0; i < count; i++, node++) {
-            if (r == ranks->rank) {
-                node->sum = shards->nodes[i].sum + own.begin;
-                continue;
-            }
-            node->sum = received;
-            received += size_of(own);
-            u->messages[messages++] =
-                (struct gb_message){r, false, node->sum, size_of(own) * sizeof(float)};
-        }
-        for (int i = 0; r != ranks->rank && i < shards->node_count; i++)
-            u->messages[messages++] =
-                (struct gb_message){r, true, shards->nodes[i].sum + u->parts[r].begin,
-                                    size_of(u->parts[r]) * sizeof(float)};
-    }
-    gb_ranks_exchange(u->messages, messages);
-}
-
 // The norm of the whole gradient, of which the own part is here.
 static double norm_of(struct gb_sharded_update *u, int threads, const float *gradient) {
     const struct gb_ranks *ranks = gb_ranks();
-    const struct gb_range own = slices_of(ranks->rank);
+    const struct gb_range own = gb_exchange_slices(ranks->rank);
     double squares[GB_SHARD_SLICES];
     gb_shards_squares(u->shards.params, threads, (int)own.begin, (int)own.end, gradient, squares);
     for (int r = 0; r < ranks->count; r++)
-        u->offsets[r + 1] = slices_of(r).end * sizeof *squares;
+        u->offsets[r + 1] = gb_exchange_slices(r).end * sizeof *squares;
     gb_ranks_all_gather(squares, u->offsets);
     return gb_shards_norm(squares);
 }
@@ -135,9 +80,9 @@ static void gather_values(struct gb_sharded_update *u, enum gb_params_half half)
 void gb_sharded_apply(struct gb_sharded_update *u, int threads, const struct gb_adam *adam,
                       float max_norm, double *norm) {
     struct gb_params *params = u->shards.params;
-    const struct gb_range own = u->parts[gb_ranks()->rank];
-    exchange_sums(u);
-    float *gradient = gb_shards_join(params, threads, size_of(own), u->nodes, u->node_count);
+    struct gb_gradient_exchange *e = &u->exchange;
+    const struct gb_range own = e->part;
+    float *gradient = gb_shards_join(params, threads, size_of(own), e->nodes, e->node_count);
     gb_shards_move_statistics(params, own, gradient);
     *norm = norm_of(u, threads, gradient);
     if (!isfinite(*norm))
@@ -167,8 +112,9 @@ void gb_sharded_gather_moments(struct gb_sharded_update *u) {
             if (gb_ranks_lead() || r == gb_ranks()->rank)
                 u->messages[messages++] = (struct gb_message){
                     gb_ranks_lead() ? r : 0, !gb_ranks_lead(),
-                    (char *)blocks[b] + u->parts[r].begin * bytes, size_of(u->parts[r]) * bytes};
-    gb_ranks_exchange(u->messages, messages);
+                    (char *)blocks[b] + u->parts[r].begin * bytes, size_of(u->parts[r]) * bytes, 0};
+    gb_ranks_post(u->messages, messages);
+    gb_ranks_finish();
 }
 
 size_t gb_sharded_moment_bytes(const struct gb_sharded_update *u) {
@@ -180,11 +126,8 @@ size_t gb_sharded_moment_bytes(const struct gb_sharded_update *u) {
 size_t gb_sharded_sum_bytes(const struct gb_sharded_update *u) {
     if (!u->parts)
         return 0;
-    struct gb_shard_node nodes[GB_SHARD_NODES];
-    const int foreign = u->node_count - nodes_of(&u->shards, gb_ranks()->rank, nodes);
-    return ((size_t)u->shards.blocks * u->shards.params->size +
-            (size_t)foreign * size_of(u->parts[gb_ranks()->rank])) *
-           sizeof(float);
+    return (size_t)u->shards.blocks * u->shards.params->size * sizeof(float) +
+           gb_gradient_exchange_bytes(&u->exchange);
 }
 
 void gb_sharded_drop_moments(struct gb_sharded_update *u) {

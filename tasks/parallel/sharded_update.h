@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The update of a step whose shards the ranks of a job divide. Each rank owns a part of the
-// parameters (slices, flows/shards.h): it receives all ranks' sums of that part, finishes the tree,
-// applies Adam, for which it alone keeps the part's moments, and sends the new values to all. Nodes
-// of the tree do not depend on who computes them, so the ranks' number changes no bit.
+// parameters (slices, flows/shards.h): it receives all ranks' sums of that part while the last
+// backward pass goes on, finishes the tree, applies Adam, for which it alone keeps the part's
+// moments, and sends the new values to all. Nodes of the tree do not depend on who computes them,
+// so the ranks' number changes no bit.
 //
 // A rank sends and receives about the parameters' size twice a step: (ranks - 1) / ranks of it as
 // sums, and as values, of which split weights travel as bf16: their low halves stay with the owner
@@ -10,18 +11,15 @@
 #ifndef GB_SHARDED_UPDATE_H
 #define GB_SHARDED_UPDATE_H
 
-#include "flows/shards.h"
-#include "tasks/parallel/ranks.h"
+#include "tasks/parallel/gradient_exchange.h"
 
 struct gb_sharded_update {
     struct gb_shards shards;
+    struct gb_gradient_exchange exchange;
     struct gb_range *parts;      // of each rank: elements
-    struct gb_shard_node *nodes; // of all ranks, in order
-    int node_count;
-    float *received; // other ranks' sums of the own part
-    struct gb_message *messages;
-    size_t *offsets; // of what is gathered
-    char *packed;    // values that are gathered; NULL: no weights are split, and values need none
+    struct gb_message *messages; // of moments
+    size_t *offsets;             // of what is gathered
+    char *packed; // values that are gathered; NULL: no weights are split, and values need none
 };
 
 // The shards of `count` that a rank computes. `count` is a multiple of the ranks.
@@ -29,13 +27,13 @@ static inline int gb_first_shard(int count) {
     return count / gb_ranks()->count * gb_ranks()->rank;
 }
 
-// As gb_shards_create, for the ranks of this job.
+// As gb_shards_create, for the ranks of this job. `update` must not move.
 enum gb_status gb_sharded_create(struct gb_sharded_update *update, struct gb_params *params,
                                  int count);
 void gb_sharded_free(struct gb_sharded_update *update); // a zeroed one is allowed
 
-// Adds up what gb_shards_add was given on all ranks, clips the sum as gb_params_clip_norm does
-// (max_norm 0: not) and applies it. *norm is that before clipping; if it is not finite, nothing is
+// After the step's exchange: finishes the sum, clips it as gb_params_clip_norm does (max_norm 0:
+// not) and applies it. *norm is that before clipping; if it is not finite, nothing is
 // applied. For all ranks at the same time, as are the next two.
 void gb_sharded_apply(struct gb_sharded_update *update, int threads, const struct gb_adam *adam,
                       float max_norm, double *norm);

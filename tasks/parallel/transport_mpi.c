@@ -42,7 +42,7 @@ static bool wait_for(MPI_Request *requests, MPI_Status *statuses, int count, dou
 static const char *begin(struct gb_transport_info *info) {
     int granted, length;
     char library[MPI_MAX_LIBRARY_VERSION_STRING], host[MPI_MAX_PROCESSOR_NAME];
-    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &granted) != MPI_SUCCESS)
+    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &granted) != MPI_SUCCESS)
         return "MPI_Init_thread failed";
     if (granted < MPI_THREAD_FUNNELED)
         return "this MPI does not support threads (MPI_THREAD_FUNNELED)";
@@ -50,6 +50,7 @@ static const char *begin(struct gb_transport_info *info) {
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);
     info->rank = own_rank;
     info->count = ranks;
+    info->any_thread = granted >= MPI_THREAD_SERIALIZED;
     MPI_Get_library_version(library, &length);
     MPI_Get_processor_name(host, &length);
     snprintf(info->library, sizeof info->library, "%.*s", (int)strcspn(library, "\n\t"), library);
@@ -75,30 +76,47 @@ static int pieces_of(size_t bytes) {
     return (int)((bytes + largest - 1) / largest);
 }
 
-static void post(const struct gb_message *message, size_t at, MPI_Request *request) {
+// What is posted and not finished.
+static struct {
+    MPI_Request *requests;
+    MPI_Status *statuses; // room for them
+    int count, room;
+} pending;
+
+static void post_piece(const struct gb_message *message, size_t at, MPI_Request *request) {
     const size_t rest = message->bytes - at;
     const int bytes = (int)(rest < largest ? rest : largest);
     char *data = (char *)message->data + at;
     if (message->sent)
-        MPI_Isend(data, bytes, MPI_BYTE, message->peer, 0, MPI_COMM_WORLD, request);
+        MPI_Isend(data, bytes, MPI_BYTE, message->peer, message->tag, MPI_COMM_WORLD, request);
     else
-        MPI_Irecv(data, bytes, MPI_BYTE, message->peer, 0, MPI_COMM_WORLD, request);
+        MPI_Irecv(data, bytes, MPI_BYTE, message->peer, message->tag, MPI_COMM_WORLD, request);
 }
 
-static void exchange(const struct gb_message *messages, int count) {
-    int posted = 0, pieces = 0;
+static void post(const struct gb_message *messages, int count) {
+    int pieces = pending.count;
     for (int i = 0; i < count; i++)
         pieces += pieces_of(messages[i].bytes);
-    MPI_Request *requests = malloc((size_t)(pieces + 1) * sizeof *requests);
-    MPI_Status *statuses = malloc((size_t)(pieces + 1) * sizeof *statuses);
-    if (!requests || !statuses)
-        MPI_Abort(MPI_COMM_WORLD, 2);
+    if (pieces > pending.room) {
+        pending.room = pieces;
+        pending.requests = realloc(pending.requests, (size_t)pieces * sizeof *pending.requests);
+        pending.statuses = realloc(pending.statuses, (size_t)pieces * sizeof *pending.statuses);
+        if (!pending.requests || !pending.statuses)
+            MPI_Abort(MPI_COMM_WORLD, 2);
+    }
     for (int i = 0; i < count; i++)
         for (size_t at = 0; at < messages[i].bytes; at += largest)
-            post(&messages[i], at, &requests[posted++]);
-    wait_for(requests, statuses, posted, 0);
-    free(requests);
-    free(statuses);
+            post_piece(&messages[i], at, &pending.requests[pending.count++]);
+}
+
+static void progress(void) {
+    int done;
+    MPI_Testall(pending.count, pending.requests, &done, pending.statuses);
+}
+
+static void finish(void) {
+    wait_for(pending.requests, pending.statuses, pending.count, 0);
+    pending.count = 0;
 }
 
 // By messages between all pairs, for what MPI cannot count.
@@ -111,9 +129,10 @@ static void gather_by_messages(char *data, const size_t *offsets) {
         for (int sent = 0; r != own_rank && sent < 2; sent++) {
             const int owner = sent ? own_rank : r;
             messages[count++] = (struct gb_message){r, sent, data + offsets[owner],
-                                                    offsets[owner + 1] - offsets[owner]};
+                                                    offsets[owner + 1] - offsets[owner], 0};
         }
-    exchange(messages, count);
+    post(messages, count);
+    finish();
     free(messages);
 }
 
@@ -144,7 +163,10 @@ static void abort_all(int code) {
 }
 
 static void end(void) {
+    free(pending.requests);
+    free(pending.statuses);
     MPI_Finalize();
 }
 
-const struct gb_transport gb_mpi_transport = {begin, exchange, all_gather, abort_all, end};
+const struct gb_transport gb_mpi_transport = {begin,      post,      progress, finish,
+                                              all_gather, abort_all, end};

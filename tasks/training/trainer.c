@@ -190,24 +190,31 @@ static void average(struct gb_trainer *t) {
     gb_params_average(params, t->threads, (float)(decay < early ? decay : early));
 }
 
-// The passes of this rank's shards, whose gradients they add up.
+// The passes of this rank's shards, whose gradients are added up; those of the last pass, which
+// ends its last shard, by the exchange with the other ranks.
 static enum gb_status run_passes(struct gb_trainer *t, const struct gb_adam *adam) {
     const int minibatches = t->run.accumulate, images = gb_run_pass_images(&t->run);
     const int own = t->run.shards / gb_ranks()->count, first = gb_first_shard(t->run.shards);
+    const bool sharded = t->run.shards > 1;
     double *log_likelihood =
         t->log_likelihood + (size_t)first * (size_t)minibatches * (size_t)images;
     long pass = t->step * own * minibatches;
-    if (t->run.shards > 1 && pass == 0 && t->run.model->kind->start)
+    if (sharded && pass == 0 && t->run.model->kind->start)
         GB_TRY(start_whole(t));
-    if (t->run.shards > 1)
+    if (sharded)
         gb_shards_begin(&t->sharded.shards);
     for (int shard = first; shard < first + own; shard++) {
+        const bool last_shard = shard == first + own - 1;
         for (int i = 0; i < minibatches; i++, pass++, log_likelihood += images) {
+            const bool last = i == minibatches - 1;
+            if (sharded && last_shard && last)
+                gb_gradient_exchange_begin(&t->sharded.exchange);
             GB_TRY(run_pass(t, pass, adam, log_likelihood));
-            if (minibatches > 1)
+            // A shard's last minibatch joins its sum when the shard is added.
+            if (minibatches > 1 && !(sharded && last))
                 gb_params_accumulate(gb_trainer_params(t), t->threads, i == 0);
         }
-        if (t->run.shards > 1)
+        if (sharded && !last_shard)
             gb_shards_add(&t->sharded.shards, t->threads, shard);
     }
     return GB_OK;
@@ -267,7 +274,10 @@ static enum gb_status apply_gradient(struct gb_trainer *t, const struct gb_adam 
 enum gb_status gb_trainer_step(struct gb_trainer *t, double *bits_per_dimension) {
     const bool stored = gb_run_stores_gradient(&t->run);
     const struct gb_adam adam = adam_of(t);
-    GB_TRY(share_likelihoods(t, run_passes(t, stored ? NULL : &adam)));
+    const enum gb_status passed = run_passes(t, stored ? NULL : &adam);
+    if (t->run.shards > 1)
+        gb_gradient_exchange_end(&t->sharded.exchange, t->threads, passed != GB_OK);
+    GB_TRY(share_likelihoods(t, passed));
     if (stored)
         GB_TRY(apply_gradient(t, &adam));
     t->step++;

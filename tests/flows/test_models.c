@@ -45,6 +45,55 @@ static void for_every_case(void (*check)(const struct scene *, const struct gb_b
     }
 }
 
+// ---- Stored ----
+
+// What a backward pass says of its gradients.
+struct listener {
+    const struct gb_params *params;
+    int *times;    // that a parameter's was said to be complete
+    float *copies; // of it, then
+};
+
+static void note_stored(void *argument, int index) {
+    const struct listener *listener = argument;
+    const struct gb_param *param = &listener->params->list[index];
+    listener->times[index]++;
+    memcpy(listener->copies + param->offset, listener->params->gradient + param->offset,
+           param->size * sizeof(float));
+}
+
+// A parameter's gradient is complete when the pass says so, which it does once.
+static void check_stored(const struct scene *scene, const struct gb_backend *backend) {
+    const struct gb_model_use use = {.threads = 2, .training = true, .gradients = true};
+    struct gb_model *model = model_new(scene, use, backend);
+    struct gb_params *params = &model->params;
+    const struct listener listener = {params, test_malloc((size_t)params->count * sizeof(int)),
+                                      test_malloc(params->bytes)};
+    memset(listener.times, 0, (size_t)params->count * sizeof(int));
+    params->stored = note_stored;
+    params->stored_argument = (void *)&listener;
+    run(scene, model, 0, NULL);
+    for (int i = 0; i < params->count; i++) {
+        const struct gb_param *param = &params->list[i];
+        if (listener.times[i] != !param->statistic)
+            fail_msg("%s was complete %d times", param->name, listener.times[i]);
+        if (!param->statistic)
+            assert_memory_equal(listener.copies + param->offset, params->gradient + param->offset,
+                                gb_param_elements(param) * sizeof(float));
+    }
+    const struct gb_adam adam = flow_adam(1, 0.25f);
+    run(scene, model, 1, &adam); // stores none
+    for (int i = 0; i < params->count; i++)
+        assert_true(listener.times[i] <= 1);
+    test_free(listener.times);
+    test_free(listener.copies);
+    gb_model_free(model);
+}
+
+GB_TEST(test_gradients_are_complete_once) {
+    for_every_case(check_stored);
+}
+
 // ---- Applied ----
 
 // A vendor library promises identical bits for one number of threads only.

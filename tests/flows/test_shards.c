@@ -32,13 +32,30 @@ static float leaf(int shard, int i) {
 
 static const int statistic = 4128; // the first
 
-// What a rank's pass of a shard leaves: a gradient, and a moved statistic.
+// What a rank's pass of a shard leaves: a gradient, half of it in the sum where there is one, and a
+// moved statistic.
 static void run_pass(struct gb_params *params, int shard) {
-    float *gradient = params->sum ? params->sum : params->gradient;
-    for (int i = 0; i < WEIGHTS; i++)
-        gradient[i] = leaf(shard, i);
+    for (int i = 0; i < WEIGHTS; i++) {
+        params->gradient[i] = params->sum ? leaf(shard, i) / 2 : leaf(shard, i);
+        if (params->sum)
+            params->sum[i] = leaf(shard, i) / 2;
+    }
     assert_true(params->value[statistic] == 3);
     params->value[statistic] += (float)shard;
+}
+
+// From the last slice to the first.
+static void add_in_parts(struct gb_shards *shards, int shard) {
+    struct gb_shard_node nodes[GB_SHARD_NODES];
+    int count = 0;
+    gb_shards_take_statistics(shards);
+    for (int i = GB_SHARD_SLICES - 1; i >= 0; i--) {
+        const struct gb_range slice = gb_shards_part(shards->params, i, i + 1);
+        count = gb_shards_add_part(shards, 1 + i % 2, shard, slice, nodes);
+    }
+    gb_shards_end_parts(shards, shard);
+    assert_int_equal(count, shards->node_count);
+    assert_ptr_equal(nodes[0].sum, shards->nodes[0].sum); // the first slice's, at the beginning
 }
 
 // The sum of `shards` by `ranks` processes.
@@ -57,7 +74,10 @@ static void sum_up(int shards, int ranks, bool summed, float sum[static SIZE]) {
             gb_shards_begin(&part);
             for (int shard = rank * own; shard < (rank + 1) * own; shard++) {
                 run_pass(&params, shard);
-                gb_shards_add(&part, 1 + shard % 2, shard);
+                if (shard % 3 == 1)
+                    add_in_parts(&part, shard);
+                else
+                    gb_shards_add(&part, 1 + shard % 2, shard);
             }
         }
         assert_int_equal(gb_shards_nodes(rank * own, own, planned), part.node_count);
