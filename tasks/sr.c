@@ -23,6 +23,7 @@
 #include "tasks/images/picture.h"
 #include "tasks/metrics/record.h"
 #include "tasks/metrics/super_resolution.h"
+#include "tasks/parallel/ranks.h"
 #include "tasks/prediction/predictor.h"
 #include "tasks/recipes.h"
 #include "tasks/synthetic/natural.h"
@@ -177,7 +178,28 @@ static enum gb_status crop_side(const struct gb_predictor *predictor, const stru
                          side, multiple);
 }
 
-// Adds the bits of the set's random crops, CROPS_AT_ONCE at a time: all would not fit in memory.
+// The bits of crops in a range, CROPS_AT_ONCE at a time: all would not fit in memory.
+static enum gb_status take_bits(struct gb_predictor *predictor, const struct gb_dataset *crops,
+                                struct gb_range range, double *bits) {
+    const int end = (int)range.end;
+    enum gb_status status = GB_OK;
+    for (int first = (int)range.begin; status == GB_OK && first < end; first += CROPS_AT_ONCE) {
+        const int count = gb_min_int(CROPS_AT_ONCE, end - first);
+        int indices[CROPS_AT_ONCE];
+        struct gb_examples examples = {0};
+        for (int i = 0; i < count; i++)
+            indices[i] = first + i;
+        status = gb_dataset_gather(crops, indices, count, predictor->options.seed,
+                                   predictor->options.threads, &examples);
+        if (status == GB_OK)
+            status =
+                gb_predictor_bits(predictor, &examples, first, crops->names + first, bits + first);
+        gb_examples_free(&examples);
+    }
+    return status;
+}
+
+// Adds the bits of the set's random crops.
 static enum gb_status add_bits(struct gb_predictor *predictor, const struct test_set *set,
                                struct sums *sums) {
     const bool synthetic = strncmp(set->split->names[set->first], "synthetic/", 10) == 0;
@@ -188,22 +210,17 @@ static enum gb_status add_bits(struct gb_predictor *predictor, const struct test
     GB_TRY(crop_side(predictor, set, &side));
     GB_TRY(gb_sr_crops(set->split, set->first, set->count, sums->crops, side,
                        predictor->options.seed, &crops));
-    enum gb_status status = gb_predictor_resize(predictor, &crops.shape);
-    for (int first = 0; status == GB_OK && first < crops.count; first += CROPS_AT_ONCE) {
-        const int count = gb_min_int(CROPS_AT_ONCE, crops.count - first);
-        int indices[CROPS_AT_ONCE];
-        double bits[CROPS_AT_ONCE];
-        struct gb_examples examples = {0};
-        for (int i = 0; i < count; i++)
-            indices[i] = first + i;
-        status = gb_dataset_gather(&crops, indices, count, predictor->options.seed,
-                                   predictor->options.threads, &examples);
-        if (status == GB_OK)
-            status = gb_predictor_bits(predictor, &examples, first, crops.names + first, bits);
-        for (int i = 0; status == GB_OK && i < count; i++)
-            sums->bits += bits[i];
-        gb_examples_free(&examples);
-    }
+    double *bits = malloc((size_t)crops.count * sizeof *bits);
+    enum gb_status status = bits ? gb_predictor_resize(predictor, &crops.shape)
+                                 : gb_no_memory("cannot evaluate", "crops");
+    if (status == GB_OK)
+        status = take_bits(predictor, &crops, gb_ranks_share(crops.count), bits);
+    status = gb_ranks_agree(status, NULL);
+    if (status == GB_OK)
+        gb_ranks_gather_shares(bits, crops.count, sizeof *bits);
+    for (int i = 0; status == GB_OK && i < crops.count; i++)
+        sums->bits += bits[i];
+    free(bits);
     gb_dataset_free(&crops);
     return status;
 }
@@ -297,23 +314,26 @@ static void add_sums(const struct sums *from, struct sums *to) {
     to->images += from->images;
 }
 
-static enum gb_status add_image(struct gb_predictor *predictor, const struct gb_dataset *split,
-                                const struct gb_dataset *padded, int index, struct sums *sums,
-                                json_t *per_image) {
+static enum gb_status score_image(struct gb_predictor *predictor, const struct gb_dataset *split,
+                                  const struct gb_dataset *padded, int index, struct sums *image) {
     const struct gb_example_shape shape = gb_dataset_shape(padded, index);
-    struct sums image = {.images = 1};
     struct gb_examples pair;
+    *image = (struct sums){.images = 1};
     GB_TRY(take_pair(padded, index, &pair));
     enum gb_status status = gb_predictor_resize(predictor, &shape);
     if (status == GB_OK)
-        status = score_pair(predictor, split, index, &pair, image.scores, &image.seconds);
+        status = score_pair(predictor, split, index, &pair, image->scores, &image->seconds);
     gb_examples_free(&pair);
-    GB_TRY(status);
-    add_sums(&image, sums);
-    json_t *object = json_pack("{s:s}", "name", split->names[index]);
+    return status;
+}
+
+static enum gb_status add_image(const struct gb_predictor *predictor, const char *name,
+                                const struct sums *image, struct sums *sums, json_t *per_image) {
+    json_t *object = json_pack("{s:s}", "name", name);
+    add_sums(image, sums);
     if (json_array_append_new(per_image, object) != 0)
         return gb_no_memory("cannot evaluate", "metrics");
-    return set_scores(object, "", prediction_count(predictor), image.scores, 1);
+    return set_scores(object, "", prediction_count(predictor), image->scores, 1);
 }
 
 // The central square of every image, of the largest side that all have, up to CROP_SIDE.
@@ -323,6 +343,11 @@ static enum gb_status middles_of(const struct gb_predictor *predictor,
     int side;
     GB_TRY(crop_side(predictor, &all, &side));
     return gb_sr_middles(split, side, middles);
+}
+
+// The i-th of `count` images spread over a set.
+static int image_at(const struct test_set *set, int i, int count) {
+    return set->first + (int)((long)i * set->count / count);
 }
 
 // Of all images in full; or of the middles of a few, since full images cost tens of training steps.
@@ -335,12 +360,19 @@ static enum gb_status add_images(struct gb_predictor *predictor, const struct te
         GB_TRY(middles_of(predictor, set->split, &seen));
     else
         GB_TRY(gb_sr_pad(set->split, multiple_of(predictor), &seen));
-    enum gb_status status = GB_OK;
-    for (int i = 0; status == GB_OK && i < count; i++) {
-        const int index = set->first + (int)((long)i * set->count / count);
-        status = add_image(predictor, set->split, &seen, index, sums, per_image);
-    }
+    struct sums *images = calloc((size_t)count, sizeof *images);
+    const struct gb_range own = gb_ranks_share(count);
+    enum gb_status status = images ? GB_OK : gb_no_memory("cannot evaluate", "metrics");
+    for (int i = (int)own.begin; status == GB_OK && i < (int)own.end; i++)
+        status = score_image(predictor, set->split, &seen, image_at(set, i, count), &images[i]);
     gb_dataset_free(&seen);
+    status = gb_ranks_agree(status, NULL);
+    if (status == GB_OK)
+        gb_ranks_gather_shares(images, count, sizeof *images);
+    for (int i = 0; status == GB_OK && i < count; i++)
+        status = add_image(predictor, set->split->names[image_at(set, i, count)], &images[i], sums,
+                           per_image);
+    free(images);
     return status;
 }
 

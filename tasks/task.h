@@ -93,8 +93,8 @@ struct gb_task {
     // scored, GB_CHECK_FAILED where a metric is not finite. NULL if `evaluate` is given.
     enum gb_status (*score)(const struct gb_predictions *predictions, json_t *metrics,
                             json_t *per_image);
-    // Replaces the common evaluation (bits per dimension, one prediction per example, score). NULL:
-    // the common one.
+    // Replaces the common evaluation (bits per dimension, one prediction per example, score); the
+    // ranks of a job share it. NULL: the common one.
     enum gb_status (*evaluate)(struct gb_predictor *predictor, const struct gb_dataset *train,
                                const struct gb_dataset *test, json_t *metrics, json_t *per_image);
     // Replaces the common contact sheet; NULL: the common one.

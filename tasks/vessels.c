@@ -21,6 +21,7 @@
 #include "tasks/metrics/pr_plane.h"
 #include "tasks/metrics/precision_recall.h"
 #include "tasks/metrics/record.h"
+#include "tasks/parallel/ranks.h"
 #include "tasks/prediction/predictor.h"
 #include "tasks/recipes.h"
 #include "tasks/synthetic/fundus.h"
@@ -68,23 +69,24 @@ static void postprocess(const struct gb_tensor *x, const struct gb_tensor *from,
 // Levels of the curve of a model that predicts probabilities.
 enum { PROBABILITY_LEVELS = 256 };
 
-// Buffers for the predictions of one image.
+// Buffers for the predictions of images.
 struct buffers {
     // The share of samples with a vessel at each pixel; or the probability, or the mask that
     // gradient ascent finds.
     struct gb_tensor mean;
-    struct gb_tensor mask;       // one sample, thresholded
-    struct gb_tensor second;     // the second observer's mask
     struct gb_pr_point *samples; // precision and recall of each sample
+    // Of one image at a time: one sample, thresholded; the second observer's mask.
+    struct gb_tensor mask, second;
 };
 
-static enum gb_status create_buffers(const struct gb_predictor *p, struct buffers *b) {
+static enum gb_status create_buffers(const struct gb_predictor *p, int images, struct buffers *b) {
     const struct gb_tensor *y = &p->target;
-    b->mean = b->mask = b->second = gb_dense(NULL, 1, y->h, y->w, y->c);
+    b->mask = b->second = gb_dense(NULL, 1, y->h, y->w, y->c);
+    b->mean = gb_dense(NULL, images, y->h, y->w, y->c);
     b->mean.data = malloc(gb_elements(&b->mean) * sizeof(float));
     b->mask.data = malloc(gb_elements(&b->mask) * sizeof(float));
     b->second.data = malloc(gb_elements(&b->second) * sizeof(float));
-    b->samples = malloc((size_t)p->samples * sizeof *b->samples);
+    b->samples = malloc((size_t)images * (size_t)p->samples * sizeof *b->samples);
     return b->mean.data && b->mask.data && b->second.data && b->samples
                ? GB_OK
                : gb_no_memory("cannot evaluate", "vessels");
@@ -97,7 +99,15 @@ static void free_buffers(struct buffers *b) {
     free(b->samples);
 }
 
-// Fills b->mean and b->samples.
+// Those of image i.
+static struct buffers buffers_at(const struct gb_predictor *p, const struct buffers *b, int i) {
+    struct buffers one = *b;
+    one.mean = gb_images(&b->mean, i, 1);
+    one.samples = b->samples + (size_t)i * (size_t)p->samples;
+    return one;
+}
+
+// Fills b->mean and b->samples of one image.
 static enum gb_status predict(struct gb_predictor *p, const struct gb_example *example,
                               const char *name, int index, struct buffers *b) {
     const struct gb_exec exec = {.threads = p->options.threads};
@@ -158,7 +168,7 @@ static enum gb_status create_evaluation(struct evaluation *e) {
     GB_TRY(gb_dataset_select(e->test, p->options.scored, &e->scored));
     GB_TRY(gb_dataset_gather(e->test, e->scored.indices, e->scored.count, p->options.seed,
                              p->options.threads, &e->examples));
-    GB_TRY(create_buffers(p, &e->buffers));
+    GB_TRY(create_buffers(p, e->scored.count, &e->buffers));
     GB_TRY(gb_soft_counts_create(&e->counts, levels));
     GB_TRY(gb_soft_counts_create(&e->green, PROBABILITY_LEVELS));
     e->curve = malloc((size_t)gb_max_int(levels, PROBABILITY_LEVELS) * sizeof *e->curve);
@@ -192,10 +202,10 @@ static json_t *points_json(const struct gb_pr_point *points, int count) {
     return NULL;
 }
 
-// Scores scored image `i`, for which b->mean and b->samples are filled.
+// Scores scored image `i`, whose mean and samples are there.
 static enum gb_status score_image(struct evaluation *e, int i, json_t *per_image) {
     struct gb_predictor *p = e->predictor;
-    struct buffers *b = &e->buffers;
+    const struct buffers one = buffers_at(p, &e->buffers, i), *b = &one;
     const int index = e->scored.indices[i];
     const struct gb_example example = gb_example_at(&e->examples, i);
     const struct gb_tensor green = gb_channels(&example.x, 1, 1);
@@ -288,18 +298,38 @@ static enum gb_status set_metrics(const struct evaluation *e, json_t *metrics) {
                : GB_OK;
 }
 
+// Likelihoods and predictions of a range of the scored images; `start` becomes the time between.
+static enum gb_status predict_range(struct evaluation *e, struct gb_range range, double *start) {
+    struct gb_predictor *p = e->predictor;
+    GB_TRY(gb_predictor_range_bits(p, &e->examples, range, e->scored.names, e->bits));
+    *start = gb_seconds();
+    for (int i = (int)range.begin; i < (int)range.end; i++) {
+        const struct gb_example example = gb_example_at(&e->examples, i);
+        struct buffers one = buffers_at(p, &e->buffers, i);
+        GB_TRY(predict(p, &example, e->scored.names[i], e->scored.indices[i], &one));
+    }
+    return GB_OK;
+}
+
+// Of all, which the ranks of a job share.
+static enum gb_status predict_all(struct evaluation *e, double *seconds) {
+    const int count = e->scored.count;
+    const struct buffers *b = &e->buffers;
+    double start = 0;
+    GB_TRY(gb_ranks_agree(predict_range(e, gb_ranks_share(count), &start), NULL));
+    *seconds = (gb_seconds() - start) / count;
+    gb_ranks_gather_shares(e->bits, count, sizeof *e->bits);
+    gb_ranks_gather_shares(b->mean.data, count, (size_t)b->mean.image * sizeof(float));
+    gb_ranks_gather_shares(b->samples, count, (size_t)e->predictor->samples * sizeof *b->samples);
+    return GB_OK;
+}
+
 static enum gb_status evaluate_into(struct evaluation *e, json_t *metrics, json_t *per_image) {
     GB_TRY(create_evaluation(e));
-    GB_TRY(gb_predictor_bits(e->predictor, &e->examples, 0, e->scored.names, e->bits));
-    double seconds = 0;
-    for (int i = 0; i < e->scored.count; i++) {
-        const struct gb_example example = gb_example_at(&e->examples, i);
-        const double start = gb_seconds();
-        GB_TRY(
-            predict(e->predictor, &example, e->scored.names[i], e->scored.indices[i], &e->buffers));
-        seconds += (gb_seconds() - start) / e->scored.count;
+    double seconds;
+    GB_TRY(predict_all(e, &seconds));
+    for (int i = 0; i < e->scored.count; i++)
         GB_TRY(score_image(e, i, per_image));
-    }
     GB_TRY(set_metrics(e, metrics));
     return gb_metric_set_speed(metrics, seconds);
 }
@@ -399,7 +429,7 @@ static enum gb_status fill_row(struct gb_predictor *p, const struct gb_dataset *
                                const struct gb_tensor cells[]) {
     (void)target;
     struct buffers buffers = {0};
-    enum gb_status status = create_buffers(p, &buffers);
+    enum gb_status status = create_buffers(p, 1, &buffers);
     if (status == GB_OK)
         status = fill_cells(p, set, index, example, &buffers, cells);
     free_buffers(&buffers);

@@ -57,46 +57,24 @@ struct buffers {
     struct gb_tensor picture, predicted;
 };
 
-// Likelihoods of the examples in `own`.
-static enum gb_status take_bits(struct gb_predictor *p, const struct buffers *buffers,
-                                struct gb_range own) {
-    const int begin = (int)own.begin, count = (int)(own.end - own.begin);
-    struct gb_examples part = buffers->examples;
-    part.count = count;
-    part.x = gb_images(&part.x, begin, count);
-    part.y = gb_images(&part.y, begin, count);
-    return count > 0 ? gb_predictor_bits(p, &part, begin, buffers->scored.names + begin,
-                                         buffers->bits + begin)
-                     : GB_OK;
-}
-
-// Gathers what each rank computed of its examples, `bytes` for each.
-static void gather(void *data, int count, size_t bytes, size_t *offsets) {
-    for (int r = 0; r < gb_ranks()->count; r++)
-        offsets[r + 1] = gb_partition((size_t)count, r, gb_ranks()->count).end * bytes;
-    gb_ranks_all_gather(data, offsets);
-}
-
 // Likelihoods and predictions, which the ranks of a job share.
 static enum gb_status compute(struct gb_predictor *p, const struct buffers *buffers,
                               double *seconds) {
     const int count = buffers->scored.count;
-    const struct gb_range own = gb_partition((size_t)count, gb_ranks()->rank, gb_ranks()->count);
-    size_t *offsets = calloc((size_t)gb_ranks()->count + 1, sizeof *offsets);
+    const struct gb_range own = gb_ranks_share(count);
     enum gb_status status =
-        offsets ? take_bits(p, buffers, own) : gb_no_memory("cannot evaluate", p->task->name);
+        gb_predictor_range_bits(p, &buffers->examples, own, buffers->scored.names, buffers->bits);
     const double start = gb_seconds();
     if (status == GB_OK)
         status = predict(p, &buffers->scored, &buffers->examples, own, &buffers->picture,
                          &buffers->predicted);
     status = gb_ranks_agree(status, NULL);
     if (status == GB_OK) {
-        gather(buffers->bits, count, sizeof *buffers->bits, offsets);
-        gather(buffers->predicted.data, count, (size_t)buffers->predicted.image * sizeof(float),
-               offsets);
+        gb_ranks_gather_shares(buffers->bits, count, sizeof *buffers->bits);
+        gb_ranks_gather_shares(buffers->predicted.data, count,
+                               (size_t)buffers->predicted.image * sizeof(float));
     }
     *seconds = (gb_seconds() - start) / count;
-    free(offsets);
     return status;
 }
 
@@ -157,11 +135,8 @@ enum gb_status gb_predictor_evaluate(struct gb_predictor *p, const struct gb_dat
                                      const struct gb_dataset *test, json_t *metrics,
                                      json_t *per_image) {
     json_t *rows = per_image ? json_incref(per_image) : json_array();
-    enum gb_status status = GB_OK;
-    if (!p->task->evaluate)
-        status = evaluate_by_scores(p, train, test, metrics, rows);
-    else if (gb_ranks_lead())
-        status = p->task->evaluate(p, train, test, metrics, rows);
+    enum gb_status status = p->task->evaluate ? p->task->evaluate(p, train, test, metrics, rows)
+                                              : evaluate_by_scores(p, train, test, metrics, rows);
     json_decref(rows);
     return gb_ranks_agree(status == GB_OK ? gb_backend_check(p->options.backend) : status, NULL);
 }

@@ -248,6 +248,16 @@ enum gb_status gb_predictor_bits(struct gb_predictor *p, const struct gb_example
     return GB_OK;
 }
 
+enum gb_status gb_predictor_range_bits(struct gb_predictor *p, const struct gb_examples *examples,
+                                       struct gb_range range, char *const *names, double *bits) {
+    const int begin = (int)range.begin, count = (int)(range.end - range.begin);
+    struct gb_examples part = *examples;
+    part.count = count;
+    part.x = gb_images(&part.x, begin, count);
+    part.y = gb_images(&part.y, begin, count);
+    return count > 0 ? gb_predictor_bits(p, &part, begin, names + begin, bits + begin) : GB_OK;
+}
+
 // ---- Tensors for other implementations ----
 
 static struct gb_tensor_entry image_entry(const char *name, const struct gb_tensor *images) {

@@ -68,6 +68,10 @@ enum gb_status gb_predictor_resize(struct gb_predictor *predictor,
 // sizes are not the model's.
 enum gb_status gb_predictor_bits(struct gb_predictor *predictor, const struct gb_examples *examples,
                                  int first, char *const *names, double *bits);
+// The same for a range of examples that are numbered from 0; `names` and `bits` are those of all.
+enum gb_status gb_predictor_range_bits(struct gb_predictor *predictor,
+                                       const struct gb_examples *examples, struct gb_range range,
+                                       char *const *names, double *bits);
 
 // Writes what another implementation of the model is checked with: a safetensors file with `x`, `y`
 // and `log_likelihood` (natural logarithms, one per example) of the first examples of a set, at
@@ -101,8 +105,7 @@ enum gb_status gb_predictor_predict(struct gb_predictor *predictor, const struct
 // Scores a split into `metrics` and `per_image` (an empty array, or NULL): bits per dimension
 // ("loss" for point estimates), the task's metrics, seconds_per_prediction, images_per_second; or
 // by the task's protocol. `train` is for the trivial baselines. Also fails as gb_backend_check. For
-// all ranks of a job at the same time: they share the examples, and rank 0 alone follows a task's
-// own protocol, which leaves the others' `metrics` empty.
+// all ranks of a job at the same time, which share the examples: each has all results.
 enum gb_status gb_predictor_evaluate(struct gb_predictor *predictor, const struct gb_dataset *train,
                                      const struct gb_dataset *test, json_t *metrics,
                                      json_t *per_image);

@@ -321,8 +321,7 @@ static enum gb_status draw_figures(const struct request *request, struct loaded 
     struct gb_selection shown;
     GB_TRY(gb_dataset_select(set, request->images, &shown));
     enum gb_status status = GB_OK;
-    const struct gb_range own =
-        gb_partition((size_t)shown.count, gb_ranks()->rank, gb_ranks()->count);
+    const struct gb_range own = gb_ranks_share(shown.count);
     for (int i = (int)own.begin; status == GB_OK && i < (int)own.end; i++) {
         char path[GB_PATH];
         status = figure_path(request->figure_directory, shown.names[i], path);

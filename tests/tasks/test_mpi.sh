@@ -91,7 +91,8 @@ vessels='train vessels --size 32 --levels 2 --steps 1 --condition-channels 16 --
 # shellcheck disable=SC2086 # options are words
 for case in "horses $horses --iters 12 --ema 0.9 --clip-norm 20 --score-every 5 --score-images 3" \
     "bf16 $horses --iters 8 --precision bf16 --moments bf16 --accumulate 2" \
-    "sr $sr --iters 3" "vessels $vessels --iters 3"; do
+    "sr $sr --iters 3 --score-every 2 --score-images 3" \
+    "vessels $vessels --iters 3 --score-every 2 --score-images 3"; do
     set -- $case
     name=$1
     shift
@@ -110,12 +111,20 @@ grep -q '"hosts": \[' horses-4/run.json || complain "the hosts are not recorded"
 
 # ---- Evaluation ----
 
-for count in 1 2; do
-    works $count eval horses --checkpoint horses-0/checkpoint.safetensors --samples 3 \
-        --json scores-$count.json
-    sed -n '/"metrics"/,$p' scores-$count.json | grep -v -e seconds -e per_second >scores-$count
+# scores NAME: the metrics in NAME.json, and those of each image, without times.
+scores() {
+    sed -n '/"metrics"/,$p' "$1.json" | grep -v -e seconds -e per_second >"$1"
+}
+
+for task in horses sr vessels; do
+    set -- eval $task --checkpoint $task-0/checkpoint.safetensors --json
+    "$glowbench" "$@" $task-one.json --samples 3 >out 2>err || complain "eval $task in one process"
+    works 3 "$@" $task-shared.json --samples 3
+    scores $task-one
+    scores $task-shared
+    [ "$(wc -l <$task-one)" -gt 20 ] || complain "$task: hardly any scores"
+    cmp $task-one $task-shared || complain "scores of three ranks: $task"
 done
-cmp scores-1 scores-2 || complain "scores of two ranks"
 
 # ---- Killed and resumed ----
 
