@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <dlfcn.h>
+#include <stdio.h>
 #include <sys/mman.h>
 
 #include "base/clock.h"
@@ -33,12 +34,24 @@ enum gb_status gb_vendor_load(const struct gb_vendor_library *library) {
     return GB_OK;
 }
 
-enum gb_status gb_vendor_room(const char *title, size_t bytes) {
-    void *room = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (room == MAP_FAILED)
+enum gb_status gb_vendor_load_once(struct gb_vendor_once *once, enum gb_status (*load)(void)) {
+    pthread_mutex_lock(&once->lock);
+    if (!once->done) {
+        once->status = load();
+        once->done = true;
+        if (once->status != GB_OK)
+            snprintf(once->message, sizeof once->message, "%s", gb_error_message());
+    }
+    pthread_mutex_unlock(&once->lock);
+    return once->status == GB_OK ? GB_OK : gb_fail_again(once->status, once->message);
+}
+
+enum gb_status gb_vendor_check_space(const char *title, size_t bytes) {
+    void *space = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (space == MAP_FAILED)
         return gb_fail(GB_OUT_OF_MEMORY, loading, title, "%zu MB of address space are not free",
                        bytes >> 20);
-    munmap(room, bytes);
+    munmap(space, bytes);
     return GB_OK;
 }
 

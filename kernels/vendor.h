@@ -5,6 +5,7 @@
 #ifndef GB_VENDOR_H
 #define GB_VENDOR_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -29,9 +30,22 @@ struct gb_vendor_library {
 // as gb_openmp_check.
 enum gb_status gb_vendor_load(const struct gb_vendor_library *library);
 
+// What loading a library came to; static, initialised by GB_VENDOR_ONCE.
+struct gb_vendor_once {
+    pthread_mutex_t lock;
+    bool done;
+    enum gb_status status;
+    char message[GB_MESSAGE];
+};
+#define GB_VENDOR_ONCE                                                                             \
+    { .lock = PTHREAD_MUTEX_INITIALIZER }
+
+// Calls `load`, once; later calls fail as it did, with its message.
+enum gb_status gb_vendor_load_once(struct gb_vendor_once *once, enum gb_status (*load)(void));
+
 // GB_OUT_OF_MEMORY, naming the library, unless this much address space is free (ulimit -v): for
 // libraries that do not return where they cannot get it.
-enum gb_status gb_vendor_room(const char *title, size_t bytes);
+enum gb_status gb_vendor_check_space(const char *title, size_t bytes);
 
 // ---- What vendor backends share ----
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/blas/blas.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -95,12 +94,25 @@ void gb_blas_update(const struct gb_vendor_fallback *fallback, const struct gb_a
 
 // ---- Loading ----
 
+// OpenBLAS asks for its buffers again and again where there is no address space for them: one when
+// it is loaded, one for each thread.
+static enum gb_status need_space(int buffers) {
+#if defined(GB_BLAS_IS_OPENBLAS) || defined(GB_BLAS_IS_SCIPY_OPENBLAS)
+    enum { LIBRARY = 64 << 20, BUFFER = 256 << 20 };
+    return gb_vendor_check_space(TITLE, LIBRARY + (size_t)buffers * BUFFER);
+#else
+    (void)buffers;
+    return GB_OK;
+#endif
+}
+
 static enum gb_status load(void) {
 #define ENTRY(name, function) {#function, (void **)&functions.name},
     static const struct gb_vendor_function list[] = {FUNCTIONS(ENTRY)};
 #undef ENTRY
     static const struct gb_vendor_library library = {
         TITLE, GB_BLAS_FILE, GB_BLAS_PATH, list, sizeof list / sizeof *list, false};
+    GB_TRY(need_space(1));
     GB_TRY(gb_vendor_load(&library));
 #if defined(GB_BLAS_IS_OPENBLAS)
     if (functions.get_parallel() != OPENBLAS_OPENMP)
@@ -125,26 +137,10 @@ static enum gb_status load(void) {
     return GB_OK;
 }
 
-// OpenBLAS asks for its buffers again and again where there is no address space for them: one when
-// it is loaded, one for each thread.
-static enum gb_status need_room(int buffers) {
-#if defined(GB_BLAS_IS_OPENBLAS) || defined(GB_BLAS_IS_SCIPY_OPENBLAS)
-    enum { LIBRARY = 64 << 20, BUFFER = 256 << 20 };
-    return gb_vendor_room(TITLE, LIBRARY + (size_t)buffers * BUFFER);
-#else
-    (void)buffers;
-    return GB_OK;
-#endif
-}
-
 enum gb_status gb_blas_load(int threads) {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    pthread_mutex_lock(&lock);
-    enum gb_status status = *version ? GB_OK : need_room(1);
-    if (status == GB_OK && !*version)
-        status = load();
-    pthread_mutex_unlock(&lock);
-    return status == GB_OK && threads > 0 ? need_room(threads) : status;
+    static struct gb_vendor_once once = GB_VENDOR_ONCE;
+    GB_TRY(gb_vendor_load_once(&once, load));
+    return threads > 0 ? need_space(threads) : GB_OK;
 }
 
 // "OpenBLAS 0.3.21" of " OpenBLAS 0.3.21 ", with which cblas.h describes itself.

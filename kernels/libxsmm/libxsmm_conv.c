@@ -8,18 +8,6 @@
 #include "kernels/bf16/units.h"
 #include "kernels/libxsmm/libxsmm_layer.h"
 
-// What plan->backend_data points to.
-struct conv_layer {
-    const struct gb_vendor_fallback *fallback;
-    bool is_native;             // the fallback runs the problem,
-    struct gb_conv_plan native; // with this plan
-    struct layer layer;
-    struct blocks x, y;
-    // Offsets in scratch, in bytes, after x in blocks: y in blocks; the weight gradient, for Adam;
-    // libxsmm's scratch; the fallback's part.
-    size_t y_at, gradient_at, layer_at, rest_at;
-};
-
 // ---- libxsmm's functions ----
 
 static void *make(const void *shape, int threads, libxsmm_dnn_err_t *status) {
@@ -135,34 +123,7 @@ static libxsmm_dnn_conv_desc description_of(const struct gb_conv_problem *p) {
                                    .options = LIBXSMM_DNN_CONV_OPTION_OVERWRITE};
 }
 
-static enum gb_status plan_native(const struct gb_backend *backend,
-                                  const struct gb_conv_problem *problem, int threads,
-                                  struct gb_conv_plan *plan) {
-    const struct gb_backend *native = backend->fallback;
-    struct conv_layer *layer = calloc(1, sizeof *layer);
-    if (!layer)
-        return gb_no_memory("cannot plan", "convolution");
-    layer->fallback = gb_vendor_fallback_of(backend);
-    layer->is_native = true;
-    enum gb_status status = native->conv_plan(native, problem, threads, &layer->native);
-    if (status != GB_OK) {
-        free(layer);
-        return status;
-    }
-    *plan = layer->native;
-    plan->backend_data = layer;
-    return GB_OK;
-}
-
-static void divide_scratch(struct conv_layer *layer, const struct gb_conv_problem *p,
-                           size_t weight_floats) {
-    const struct gb_tensor x = gb_dense(NULL, p->n, p->h, p->w, p->c),
-                           y = gb_dense(NULL, p->n, gb_conv_out_h(p), gb_conv_out_w(p), p->k);
-    layer->y_at = gb_libxsmm_blocks_bytes(&x, &layer->x);
-    layer->gradient_at = layer->y_at + gb_libxsmm_blocks_bytes(&y, &layer->y);
-    layer->layer_at = layer->gradient_at + gb_round_up(weight_floats * sizeof(float), GB_ALIGNMENT);
-    layer->rest_at = layer->layer_at + layer->layer.scratch_bytes;
-}
+GB_LIBXSMM_NATIVE_PLANS(conv)
 
 enum gb_status gb_libxsmm_conv_plan(const struct gb_backend *backend,
                                     const struct gb_conv_problem *p, int threads,
@@ -175,43 +136,31 @@ enum gb_status gb_libxsmm_conv_plan(const struct gb_backend *backend,
     const int x_block = block_of(p->c, largest), y_block = block_of(p->k, largest);
     if (!takes(p, threads, x_block, y_block))
         return plan_native(backend, p, threads, plan);
-    struct conv_layer *layer = calloc(1, sizeof *layer);
-    if (!layer)
-        return gb_no_memory("cannot plan", "convolution");
+    struct libxsmm_plan *own;
+    GB_TRY(gb_libxsmm_plan_make(backend, &gb_conv_operation, &own));
     const libxsmm_dnn_conv_desc description = description_of(p);
-    enum gb_status status = gb_libxsmm_layer_make(&convolution, &description, threads,
-                                                  &gb_conv_operation, p, &layer->layer);
+    const enum gb_status status = gb_libxsmm_layer_make(&convolution, &description, threads,
+                                                        &gb_conv_operation, p, &own->layer);
     if (status != GB_OK) {
-        free(layer);
+        free(own);
         return status;
     }
-    layer->fallback = gb_vendor_fallback_of(backend);
-    layer->x = (struct blocks){x_block, description.pad_h_in, description.pad_w_in};
-    layer->y = (struct blocks){y_block, description.pad_h_out, description.pad_w_out};
+    own->x = (struct blocks){x_block, description.pad_h_in, description.pad_w_in};
+    own->y = (struct blocks){y_block, description.pad_h_out, description.pad_w_out};
     const size_t weights = (size_t)p->k * (size_t)p->c * (size_t)p->kernel_h * (size_t)p->kernel_w;
-    divide_scratch(layer, p, weights);
-    const struct gb_tensor x = gb_dense(NULL, p->n, p->h, p->w, p->c);
+    const struct gb_tensor x = gb_dense(NULL, p->n, p->h, p->w, p->c),
+                           y = gb_dense(NULL, p->n, gb_conv_out_h(p), gb_conv_out_w(p), p->k);
+    gb_libxsmm_divide_scratch(own, &x, &y, weights);
     *plan = (struct gb_conv_plan){.problem = *p,
                                   .out_h = gb_conv_out_h(p),
                                   .out_w = gb_conv_out_w(p),
                                   .weight_floats = weights,
-                                  .shared_bytes = layer->rest_at + gb_epilogue_scratch_bytes(&x),
-                                  .backend_data = layer};
+                                  .shared_bytes = own->end + gb_epilogue_scratch_bytes(&x),
+                                  .backend_data = own};
     plan->forward = (struct gb_conv_choice){
         .name = "libxsmm", .shared_bytes = plan->shared_bytes, .work = gb_conv_work(p)};
     plan->backward_data = plan->backward_weights = plan->forward;
     return GB_OK;
-}
-
-void gb_libxsmm_conv_plan_free(struct gb_conv_plan *plan) {
-    GB_BF16_ROUTE(conv_plan_free, plan);
-    struct conv_layer *layer = plan->backend_data;
-    if (layer && layer->is_native)
-        layer->fallback->backend->conv_plan_free(&layer->native);
-    else if (layer)
-        gb_libxsmm_layer_free(&layer->layer);
-    free(layer);
-    plan->backend_data = NULL;
 }
 
 // ---- Weights ----
@@ -220,9 +169,9 @@ void gb_libxsmm_conv_plan_free(struct gb_conv_plan *plan) {
 // of c rows of k.
 static size_t packed_index(const struct gb_conv_plan *plan, size_t index) {
     const struct gb_conv_problem *p = &plan->problem;
-    const struct conv_layer *layer = plan->backend_data;
+    const struct libxsmm_plan *own = plan->backend_data;
     const size_t taps = (size_t)p->kernel_h * (size_t)p->kernel_w, c = (size_t)p->c,
-                 x_block = (size_t)layer->x.channels, y_block = (size_t)layer->y.channels;
+                 x_block = (size_t)own->x.channels, y_block = (size_t)own->y.channels;
     const size_t tap = index % taps, q = index / taps % c, o = index / taps / c;
     const size_t block = o / y_block * (c / x_block) + q / x_block;
     return ((block * taps + tap) * x_block + q % x_block) * y_block + o % y_block;
@@ -230,14 +179,14 @@ static size_t packed_index(const struct gb_conv_plan *plan, size_t index) {
 
 void gb_libxsmm_conv_pack(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
     GB_BF16_ROUTE(conv_pack, plan, oihw, packed);
-    GB_LIBXSMM_ROUTE(conv_layer, conv_pack, oihw, packed);
+    GB_LIBXSMM_ROUTE(conv, pack, oihw, packed);
     for (size_t i = 0; i < plan->weight_floats; i++)
         packed[packed_index(plan, i)] = oihw[i];
 }
 
 void gb_libxsmm_conv_unpack(const struct gb_conv_plan *plan, const float *packed, float *oihw) {
     GB_BF16_ROUTE(conv_unpack, plan, packed, oihw);
-    GB_LIBXSMM_ROUTE(conv_layer, conv_unpack, packed, oihw);
+    GB_LIBXSMM_ROUTE(conv, unpack, packed, oihw);
     for (size_t i = 0; i < plan->weight_floats; i++)
         oihw[i] = packed[packed_index(plan, i)];
 }
@@ -252,17 +201,16 @@ void gb_libxsmm_conv_forward(const struct gb_conv_plan *plan, const struct gb_ex
                              const struct gb_tensor *x, const void *packed,
                              const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
     GB_BF16_ROUTE(conv_forward, plan, exec, x, packed, epilogue, y);
-    GB_LIBXSMM_ROUTE(conv_layer, conv_forward, exec, x, packed, epilogue, y);
+    GB_LIBXSMM_ROUTE(conv, forward, exec, x, packed, epilogue, y);
     assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
-    const struct conv_layer *layer = plan->backend_data;
-    void *output = gb_libxsmm_output(y, &layer->y, gb_scratch(exec, layer->y_at));
-    gb_libxsmm_set(&layer->layer, X_OPERAND, gb_libxsmm_input(exec, x, &layer->x, exec->scratch));
-    gb_libxsmm_set(&layer->layer, WEIGHTS_OPERAND, packed);
-    gb_libxsmm_set(&layer->layer, Y_OPERAND, output);
-    gb_libxsmm_run(&layer->layer, threads_for(plan, exec), LIBXSMM_DNN_COMPUTE_KIND_FWD,
-                   gb_scratch(exec, layer->layer_at));
-    gb_libxsmm_finish(exec, layer->fallback, output, &layer->y, epilogue, plan->problem.activation,
-                      y);
+    const struct libxsmm_plan *own = plan->backend_data;
+    void *output = gb_libxsmm_output(y, &own->y, gb_scratch(exec, own->y_at));
+    gb_libxsmm_set(&own->layer, X_OPERAND, gb_libxsmm_input(exec, x, &own->x, exec->scratch));
+    gb_libxsmm_set(&own->layer, WEIGHTS_OPERAND, packed);
+    gb_libxsmm_set(&own->layer, Y_OPERAND, output);
+    gb_libxsmm_run(&own->layer, threads_for(plan, exec), LIBXSMM_DNN_COMPUTE_KIND_FWD,
+                   gb_scratch(exec, own->layer_at));
+    gb_libxsmm_finish(exec, own->fallback, output, &own->y, epilogue, plan->problem.activation, y);
 }
 
 void gb_libxsmm_conv_backward_data(const struct gb_conv_plan *plan, const struct gb_exec *exec,
@@ -270,41 +218,41 @@ void gb_libxsmm_conv_backward_data(const struct gb_conv_plan *plan, const struct
                                    const struct gb_conv_input_epilogue *epilogue,
                                    const struct gb_tensor *dx) {
     GB_BF16_ROUTE(conv_backward_data, plan, exec, dy, packed, epilogue, dx);
-    GB_LIBXSMM_ROUTE(conv_layer, conv_backward_data, exec, dy, packed, epilogue, dx);
+    GB_LIBXSMM_ROUTE(conv, backward_data, exec, dy, packed, epilogue, dx);
     assert(gb_conv_operands_fit(plan, exec, dx, dy));
     assert(gb_conv_input_epilogue_fits(epilogue, dx));
-    const struct conv_layer *layer = plan->backend_data;
-    void *output = gb_libxsmm_output(dx, &layer->x, exec->scratch);
-    gb_libxsmm_set(&layer->layer, DY_OPERAND,
-                   gb_libxsmm_input(exec, dy, &layer->y, gb_scratch(exec, layer->y_at)));
-    gb_libxsmm_set(&layer->layer, WEIGHTS_OPERAND, packed);
-    gb_libxsmm_set(&layer->layer, DX_OPERAND, output);
-    gb_libxsmm_run(&layer->layer, threads_for(plan, exec), LIBXSMM_DNN_COMPUTE_KIND_BWD,
-                   gb_scratch(exec, layer->layer_at));
-    gb_libxsmm_finish(exec, layer->fallback, output, &layer->x, NULL, GB_IDENTITY, dx);
+    const struct libxsmm_plan *own = plan->backend_data;
+    void *output = gb_libxsmm_output(dx, &own->x, exec->scratch);
+    gb_libxsmm_set(&own->layer, DY_OPERAND,
+                   gb_libxsmm_input(exec, dy, &own->y, gb_scratch(exec, own->y_at)));
+    gb_libxsmm_set(&own->layer, WEIGHTS_OPERAND, packed);
+    gb_libxsmm_set(&own->layer, DX_OPERAND, output);
+    gb_libxsmm_run(&own->layer, threads_for(plan, exec), LIBXSMM_DNN_COMPUTE_KIND_BWD,
+                   gb_scratch(exec, own->layer_at));
+    gb_libxsmm_finish(exec, own->fallback, output, &own->x, NULL, GB_IDENTITY, dx);
     if (epilogue)
-        layer->fallback->backend->epilogue_backward(exec, epilogue->activation, dx, epilogue->x,
-                                                    epilogue->scale, dx, epilogue->d_bias,
-                                                    epilogue->d_log_scale);
+        own->fallback->backend->epilogue_backward(exec, epilogue->activation, dx, epilogue->x,
+                                                  epilogue->scale, dx, epilogue->d_bias,
+                                                  epilogue->d_log_scale);
 }
 
 void gb_libxsmm_conv_backward_weights(const struct gb_conv_plan *plan, const struct gb_exec *exec,
                                       const struct gb_tensor *x, const struct gb_tensor *dy,
                                       float *d_packed, const struct gb_adam_target *update) {
     GB_BF16_ROUTE(conv_backward_weights, plan, exec, x, dy, d_packed, update);
-    GB_LIBXSMM_ROUTE(conv_layer, conv_backward_weights, exec, x, dy, d_packed, update);
+    GB_LIBXSMM_ROUTE(conv, backward_weights, exec, x, dy, d_packed, update);
     assert(gb_conv_operands_fit(plan, exec, x, dy));
     assert(gb_conv_one_target(d_packed, update));
-    const struct conv_layer *layer = plan->backend_data;
-    float *gradient = update ? gb_scratch(exec, layer->gradient_at) : d_packed;
+    const struct libxsmm_plan *own = plan->backend_data;
+    float *gradient = update ? gb_scratch(exec, own->gradient_at) : d_packed;
     // Wide rows of fewer images than threads: libxsmm adds up scratch that nothing was written to.
-    const bool alone = plan->out_w >= 56 && plan->problem.n < layer->layer.threads;
-    gb_libxsmm_set(&layer->layer, X_OPERAND, gb_libxsmm_input(exec, x, &layer->x, exec->scratch));
-    gb_libxsmm_set(&layer->layer, DY_OPERAND,
-                   gb_libxsmm_input(exec, dy, &layer->y, gb_scratch(exec, layer->y_at)));
-    gb_libxsmm_set(&layer->layer, GRADIENT_OPERAND, gradient);
-    gb_libxsmm_run(&layer->layer, alone ? 1 : threads_for(plan, exec), LIBXSMM_DNN_COMPUTE_KIND_UPD,
-                   gb_scratch(exec, layer->layer_at));
+    const bool serial = plan->out_w >= 56 && plan->problem.n < own->layer.threads;
+    gb_libxsmm_set(&own->layer, X_OPERAND, gb_libxsmm_input(exec, x, &own->x, exec->scratch));
+    gb_libxsmm_set(&own->layer, DY_OPERAND,
+                   gb_libxsmm_input(exec, dy, &own->y, gb_scratch(exec, own->y_at)));
+    gb_libxsmm_set(&own->layer, GRADIENT_OPERAND, gradient);
+    gb_libxsmm_run(&own->layer, serial ? 1 : threads_for(plan, exec), LIBXSMM_DNN_COMPUTE_KIND_UPD,
+                   gb_scratch(exec, own->layer_at));
     if (update)
-        layer->fallback->backend->adam(exec, update, 0, plan->weight_floats, gradient);
+        own->fallback->backend->adam(exec, update, 0, plan->weight_floats, gradient);
 }

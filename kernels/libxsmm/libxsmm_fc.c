@@ -8,18 +8,6 @@
 #include "kernels/bf16/units.h"
 #include "kernels/libxsmm/libxsmm_layer.h"
 
-// What plan->backend_data points to.
-struct fc_layer {
-    const struct gb_vendor_fallback *fallback;
-    bool is_native;           // the fallback runs the problem,
-    struct gb_fc_plan native; // with this plan
-    struct layer layer;
-    struct blocks x, y;
-    // Offsets in scratch, in bytes, after x in blocks: y in blocks; the weight gradient, for Adam;
-    // libxsmm's scratch.
-    size_t y_at, gradient_at, layer_at;
-};
-
 // ---- libxsmm's functions ----
 
 static void *make(const void *shape, int threads, libxsmm_dnn_err_t *status) {
@@ -53,24 +41,7 @@ static const struct layer_kind fully_connected = {make,          destroy,      d
 
 // ---- Plans ----
 
-static enum gb_status plan_native(const struct gb_backend *backend,
-                                  const struct gb_fc_problem *problem, int threads,
-                                  struct gb_fc_plan *plan) {
-    const struct gb_backend *native = backend->fallback;
-    struct fc_layer *layer = calloc(1, sizeof *layer);
-    if (!layer)
-        return gb_no_memory("cannot plan", "fully connected layer");
-    layer->fallback = gb_vendor_fallback_of(backend);
-    layer->is_native = true;
-    enum gb_status status = native->fc_plan(native, problem, threads, &layer->native);
-    if (status != GB_OK) {
-        free(layer);
-        return status;
-    }
-    *plan = layer->native;
-    plan->backend_data = layer;
-    return GB_OK;
-}
+GB_LIBXSMM_NATIVE_PLANS(fc)
 
 // The samples as pixels.
 static struct gb_tensor samples_of(const struct gb_tensor *t) {
@@ -78,6 +49,16 @@ static struct gb_tensor samples_of(const struct gb_tensor *t) {
     const ptrdiff_t pixel = t->n > 1 ? t->image : floats;
     return (struct gb_tensor){t->data,      t->type,      1,    1, t->n, floats,
                               t->n * pixel, t->n * pixel, pixel};
+}
+
+// The channels of a block: the largest divisor of `channels` up to 64. 0 if that is below 8, unless
+// one block is all of them.
+static int block_of(size_t channels) {
+    enum { LARGEST = 64, SMALLEST = 8 };
+    size_t block = LARGEST;
+    while (channels % block != 0)
+        block--;
+    return block >= SMALLEST || block == channels ? (int)block : 0;
 }
 
 enum gb_status gb_libxsmm_fc_plan(const struct gb_backend *backend, const struct gb_fc_problem *p,
@@ -88,13 +69,11 @@ enum gb_status gb_libxsmm_fc_plan(const struct gb_backend *backend, const struct
     GB_TRY(gb_libxsmm_load());
     GB_TRY(gb_problem_check(&gb_fc_operation, p));
     const size_t inputs = gb_fc_inputs(p), weights = (size_t)p->k * inputs;
-    const int x_block = gb_libxsmm_largest_divisor(inputs),
-              y_block = gb_libxsmm_largest_divisor((size_t)p->k);
+    const int x_block = block_of(inputs), y_block = block_of((size_t)p->k);
     if (x_block == 0 || y_block == 0 || p->n > MOST_SAMPLES)
         return plan_native(backend, p, threads, plan);
-    struct fc_layer *layer = calloc(1, sizeof *layer);
-    if (!layer)
-        return gb_no_memory("cannot plan", "fully connected layer");
+    struct libxsmm_plan *own;
+    GB_TRY(gb_libxsmm_plan_make(backend, &gb_fc_operation, &own));
     const libxsmm_dnn_fullyconnected_desc description = {
         .N = p->n,
         .C = (int)inputs,
@@ -107,36 +86,20 @@ enum gb_status gb_libxsmm_fc_plan(const struct gb_backend *backend, const struct
         .buffer_format = LIBXSMM_DNN_TENSOR_FORMAT_NCPACKED,
         .filter_format = LIBXSMM_DNN_TENSOR_FORMAT_CKPACKED,
         .fuse_ops = LIBXSMM_DNN_FULLYCONNECTED_FUSE_NONE};
-    enum gb_status status = gb_libxsmm_layer_make(&fully_connected, &description, threads,
-                                                  &gb_fc_operation, p, &layer->layer);
+    const enum gb_status status = gb_libxsmm_layer_make(&fully_connected, &description, threads,
+                                                        &gb_fc_operation, p, &own->layer);
     if (status != GB_OK) {
-        free(layer);
+        free(own);
         return status;
     }
-    layer->fallback = gb_vendor_fallback_of(backend);
-    layer->x = (struct blocks){.channels = x_block};
-    layer->y = (struct blocks){.channels = y_block};
+    own->x = (struct blocks){.channels = x_block};
+    own->y = (struct blocks){.channels = y_block};
     const struct gb_tensor x = gb_dense(NULL, 1, 1, p->n, (int)inputs),
                            y = gb_dense(NULL, 1, 1, p->n, p->k);
-    layer->y_at = gb_libxsmm_blocks_bytes(&x, &layer->x);
-    layer->gradient_at = layer->y_at + gb_libxsmm_blocks_bytes(&y, &layer->y);
-    layer->layer_at = layer->gradient_at + gb_round_up(weights * sizeof(float), GB_ALIGNMENT);
-    *plan = (struct gb_fc_plan){.problem = *p,
-                                .weight_floats = weights,
-                                .shared_bytes = layer->layer_at + layer->layer.scratch_bytes,
-                                .backend_data = layer};
+    gb_libxsmm_divide_scratch(own, &x, &y, weights);
+    *plan = (struct gb_fc_plan){
+        .problem = *p, .weight_floats = weights, .shared_bytes = own->end, .backend_data = own};
     return GB_OK;
-}
-
-void gb_libxsmm_fc_plan_free(struct gb_fc_plan *plan) {
-    GB_BF16_ROUTE(fc_plan_free, plan);
-    struct fc_layer *layer = plan->backend_data;
-    if (layer && layer->is_native)
-        layer->fallback->backend->fc_plan_free(&layer->native);
-    else if (layer)
-        gb_libxsmm_layer_free(&layer->layer);
-    free(layer);
-    plan->backend_data = NULL;
 }
 
 // ---- Weights ----
@@ -145,9 +108,9 @@ void gb_libxsmm_fc_plan_free(struct gb_fc_plan *plan) {
 // inputs in the order of memory, each with rows of k.
 static size_t packed_index(const struct gb_fc_plan *plan, size_t index) {
     const struct gb_fc_problem *p = &plan->problem;
-    const struct fc_layer *layer = plan->backend_data;
+    const struct libxsmm_plan *own = plan->backend_data;
     const size_t pixels = (size_t)p->h * (size_t)p->w, c = (size_t)p->c,
-                 x_block = (size_t)layer->x.channels, y_block = (size_t)layer->y.channels;
+                 x_block = (size_t)own->x.channels, y_block = (size_t)own->y.channels;
     const size_t pixel = index % pixels, q = index / pixels % c, o = index / pixels / c;
     const size_t input = pixel * c + q;
     const size_t block = o / y_block * (pixels * c / x_block) + input / x_block;
@@ -156,14 +119,14 @@ static size_t packed_index(const struct gb_fc_plan *plan, size_t index) {
 
 void gb_libxsmm_fc_pack(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
     GB_BF16_ROUTE(fc_pack, plan, out_by_in, packed);
-    GB_LIBXSMM_ROUTE(fc_layer, fc_pack, out_by_in, packed);
+    GB_LIBXSMM_ROUTE(fc, pack, out_by_in, packed);
     for (size_t i = 0; i < plan->weight_floats; i++)
         packed[packed_index(plan, i)] = out_by_in[i];
 }
 
 void gb_libxsmm_fc_unpack(const struct gb_fc_plan *plan, const float *packed, float *out_by_in) {
     GB_BF16_ROUTE(fc_unpack, plan, packed, out_by_in);
-    GB_LIBXSMM_ROUTE(fc_layer, fc_unpack, packed, out_by_in);
+    GB_LIBXSMM_ROUTE(fc, unpack, packed, out_by_in);
     for (size_t i = 0; i < plan->weight_floats; i++)
         out_by_in[i] = packed[packed_index(plan, i)];
 }
@@ -179,17 +142,17 @@ void gb_libxsmm_fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *
                            const struct gb_tensor *x, const void *packed, const float *bias,
                            const struct gb_tensor *y) {
     GB_BF16_ROUTE(fc_forward, plan, exec, x, packed, bias, y);
-    GB_LIBXSMM_ROUTE(fc_layer, fc_forward, exec, x, packed, bias, y);
+    GB_LIBXSMM_ROUTE(fc, forward, exec, x, packed, bias, y);
     assert(gb_fc_operands_fit(plan, exec, x, y));
-    const struct fc_layer *layer = plan->backend_data;
+    const struct libxsmm_plan *own = plan->backend_data;
     const struct gb_tensor in = samples_of(x), out = samples_of(y);
-    void *output = gb_libxsmm_output(&out, &layer->y, gb_scratch(exec, layer->y_at));
-    gb_libxsmm_set(&layer->layer, X_OPERAND, gb_libxsmm_input(exec, &in, &layer->x, exec->scratch));
-    gb_libxsmm_set(&layer->layer, WEIGHTS_OPERAND, packed);
-    gb_libxsmm_set(&layer->layer, Y_OPERAND, output);
-    gb_libxsmm_run(&layer->layer, threads_for(plan, exec), LIBXSMM_DNN_COMPUTE_KIND_FWD,
-                   gb_scratch(exec, layer->layer_at));
-    gb_libxsmm_finish(exec, layer->fallback, output, &layer->y,
+    void *output = gb_libxsmm_output(&out, &own->y, gb_scratch(exec, own->y_at));
+    gb_libxsmm_set(&own->layer, X_OPERAND, gb_libxsmm_input(exec, &in, &own->x, exec->scratch));
+    gb_libxsmm_set(&own->layer, WEIGHTS_OPERAND, packed);
+    gb_libxsmm_set(&own->layer, Y_OPERAND, output);
+    gb_libxsmm_run(&own->layer, threads_for(plan, exec), LIBXSMM_DNN_COMPUTE_KIND_FWD,
+                   gb_scratch(exec, own->layer_at));
+    gb_libxsmm_finish(exec, own->fallback, output, &own->y,
                       &(struct gb_conv_epilogue){.bias = bias}, plan->problem.activation, &out);
 }
 
@@ -198,28 +161,28 @@ void gb_libxsmm_fc_backward(const struct gb_fc_plan *plan, const struct gb_exec 
                             const struct gb_tensor *dx, float *d_packed,
                             const struct gb_adam_target *update) {
     GB_BF16_ROUTE(fc_backward, plan, exec, x, dy, packed, dx, d_packed, update);
-    GB_LIBXSMM_ROUTE(fc_layer, fc_backward, exec, x, dy, packed, dx, d_packed, update);
+    GB_LIBXSMM_ROUTE(fc, backward, exec, x, dy, packed, dx, d_packed, update);
     assert(gb_fc_operands_fit(plan, exec, x, dy) &&
            (!dx || gb_fc_operands_fit(plan, exec, dx, dy)));
     assert(gb_fc_one_target(packed, d_packed, update));
-    const struct fc_layer *layer = plan->backend_data;
+    const struct libxsmm_plan *own = plan->backend_data;
     const int threads = threads_for(plan, exec);
-    void *scratch = gb_scratch(exec, layer->layer_at);
-    float *gradient = update ? gb_scratch(exec, layer->gradient_at) : d_packed;
+    void *scratch = gb_scratch(exec, own->layer_at);
+    float *gradient = update ? gb_scratch(exec, own->gradient_at) : d_packed;
     const struct gb_tensor in = samples_of(x), out = samples_of(dy);
-    gb_libxsmm_set(&layer->layer, DY_OPERAND,
-                   gb_libxsmm_input(exec, &out, &layer->y, gb_scratch(exec, layer->y_at)));
+    gb_libxsmm_set(&own->layer, DY_OPERAND,
+                   gb_libxsmm_input(exec, &out, &own->y, gb_scratch(exec, own->y_at)));
     if (dx) {
         const struct gb_tensor made = samples_of(dx);
-        void *output = gb_libxsmm_output(&made, &layer->x, exec->scratch);
-        gb_libxsmm_set(&layer->layer, WEIGHTS_OPERAND, packed);
-        gb_libxsmm_set(&layer->layer, DX_OPERAND, output);
-        gb_libxsmm_run(&layer->layer, threads, LIBXSMM_DNN_COMPUTE_KIND_BWD, scratch);
-        gb_libxsmm_finish(exec, layer->fallback, output, &layer->x, NULL, GB_IDENTITY, &made);
+        void *output = gb_libxsmm_output(&made, &own->x, exec->scratch);
+        gb_libxsmm_set(&own->layer, WEIGHTS_OPERAND, packed);
+        gb_libxsmm_set(&own->layer, DX_OPERAND, output);
+        gb_libxsmm_run(&own->layer, threads, LIBXSMM_DNN_COMPUTE_KIND_BWD, scratch);
+        gb_libxsmm_finish(exec, own->fallback, output, &own->x, NULL, GB_IDENTITY, &made);
     }
-    gb_libxsmm_set(&layer->layer, X_OPERAND, gb_libxsmm_input(exec, &in, &layer->x, exec->scratch));
-    gb_libxsmm_set(&layer->layer, GRADIENT_OPERAND, gradient);
-    gb_libxsmm_run(&layer->layer, threads, LIBXSMM_DNN_COMPUTE_KIND_UPD, scratch);
+    gb_libxsmm_set(&own->layer, X_OPERAND, gb_libxsmm_input(exec, &in, &own->x, exec->scratch));
+    gb_libxsmm_set(&own->layer, GRADIENT_OPERAND, gradient);
+    gb_libxsmm_run(&own->layer, threads, LIBXSMM_DNN_COMPUTE_KIND_UPD, scratch);
     if (update)
-        layer->fallback->backend->adam(exec, update, 0, plan->weight_floats, gradient);
+        own->fallback->backend->adam(exec, update, 0, plan->weight_floats, gradient);
 }

@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/minmax.h"
 #include "kernels/backend.h"
@@ -31,32 +32,32 @@ static enum gb_status status_of(libxsmm_dnn_err_t status, const char *what, cons
 static libxsmm_dnn_err_t make_operand(struct layer *layer, int operand) {
     libxsmm_dnn_err_t status;
     libxsmm_dnn_tensor_datalayout *layout =
-        layer->kind->describe(layer->team, types[operand], &status);
+        layer->kind->describe(layer->parallel, types[operand], &status);
     if (!layout)
         return status ? status : LIBXSMM_DNN_ERR_CREATE_LAYOUT;
     // Data that is never read: each run brings its own.
     layer->operands[operand] = gb_xsmm.link_tensor(layout, layer, &status);
     gb_xsmm.destroy_tensor_datalayout(layout);
     if (status == LIBXSMM_DNN_SUCCESS)
-        status = layer->kind->bind(layer->team, layer->operands[operand], types[operand]);
-    if (status == LIBXSMM_DNN_SUCCESS && layer->alone != layer->team)
-        status = layer->kind->bind(layer->alone, layer->operands[operand], types[operand]);
+        status = layer->kind->bind(layer->parallel, layer->operands[operand], types[operand]);
+    if (status == LIBXSMM_DNN_SUCCESS && layer->serial != layer->parallel)
+        status = layer->kind->bind(layer->serial, layer->operands[operand], types[operand]);
     return status;
 }
 
 static libxsmm_dnn_err_t make(struct layer *layer, const void *shape) {
     libxsmm_dnn_err_t status;
-    layer->team = layer->kind->make(shape, layer->threads, &status);
-    if (!layer->team)
+    layer->parallel = layer->kind->make(shape, layer->threads, &status);
+    if (!layer->parallel)
         return status;
-    layer->alone = layer->threads == 1 ? layer->team : layer->kind->make(shape, 1, &status);
-    if (!layer->alone)
+    layer->serial = layer->threads == 1 ? layer->parallel : layer->kind->make(shape, 1, &status);
+    if (!layer->serial)
         return status;
     status = LIBXSMM_DNN_SUCCESS; // what is left are warnings
     for (int i = 0; i < OPERANDS && status == LIBXSMM_DNN_SUCCESS; i++)
         status = make_operand(layer, i);
-    layer->scratch_bytes = gb_round_up(gb_max_size(layer->kind->scratch_bytes(layer->team),
-                                                   layer->kind->scratch_bytes(layer->alone)),
+    layer->scratch_bytes = gb_round_up(gb_max_size(layer->kind->scratch_bytes(layer->parallel),
+                                                   layer->kind->scratch_bytes(layer->serial)),
                                        GB_ALIGNMENT);
     return status;
 }
@@ -79,10 +80,10 @@ void gb_libxsmm_layer_free(struct layer *layer) {
     for (int i = 0; i < OPERANDS; i++)
         if (layer->operands[i])
             gb_xsmm.destroy_tensor(layer->operands[i]);
-    if (layer->alone && layer->alone != layer->team)
-        layer->kind->free(layer->alone);
-    if (layer->team)
-        layer->kind->free(layer->team);
+    if (layer->serial && layer->serial != layer->parallel)
+        layer->kind->free(layer->serial);
+    if (layer->parallel)
+        layer->kind->free(layer->parallel);
     *layer = (struct layer){0};
 }
 
@@ -102,13 +103,13 @@ struct layer_run {
     libxsmm_dnn_compute_kind what;
 };
 
-// The threads of `team` wait for each other: with fewer it would not end.
+// The threads of `parallel` wait for each other: with fewer it would not end.
 static void run_rank(void *argument, int rank, int size) {
     const struct layer_run *run = argument;
     const struct layer *layer = run->layer;
     if (size != layer->threads && rank > 0)
         return;
-    void *handle = size == layer->threads ? layer->team : layer->alone;
+    void *handle = size == layer->threads ? layer->parallel : layer->serial;
     libxsmm_dnn_err_t none = LIBXSMM_DNN_SUCCESS,
                       status = layer->kind->run(handle, run->what, rank);
     if (status != LIBXSMM_DNN_SUCCESS)
@@ -118,20 +119,12 @@ static void run_rank(void *argument, int rank, int size) {
 void gb_libxsmm_run(const struct layer *layer, int threads, libxsmm_dnn_compute_kind what,
                     void *scratch) {
     struct layer_run run = {layer, what};
-    layer->kind->bind_scratch(layer->team, scratch);
-    layer->kind->bind_scratch(layer->alone, scratch);
+    layer->kind->bind_scratch(layer->parallel, scratch);
+    layer->kind->bind_scratch(layer->serial, scratch);
     gb_parallel(threads == 1 ? 1 : layer->threads, run_rank, &run);
 }
 
 // ---- Blocked tensors ----
-
-int gb_libxsmm_largest_divisor(size_t count) {
-    enum { LARGEST = 64, SMALLEST = 8 };
-    for (size_t divisor = LARGEST; divisor > 0; divisor--)
-        if (count % divisor == 0)
-            return divisor >= SMALLEST || divisor == count ? (int)divisor : 0;
-    return 0;
-}
 
 size_t gb_libxsmm_blocks_bytes(const struct gb_tensor *view, const struct blocks *blocks) {
     const size_t rows = (size_t)view->h + 2 * (size_t)blocks->pad_h,
@@ -206,18 +199,18 @@ static void copy_rows(void *argument, int rank, int size) {
 }
 
 const void *gb_libxsmm_input(const struct gb_exec *exec, const struct gb_tensor *view,
-                             const struct blocks *blocks, void *room) {
+                             const struct blocks *blocks, void *buffer) {
     if (is_own(view, blocks))
         return view->data;
-    struct copy copy = {.view = view, .blocks = *blocks, .data = room};
+    struct copy copy = {.view = view, .blocks = *blocks, .data = buffer};
     const double start = gb_vendor_reorder_start(exec);
     gb_parallel(gb_threads_for(exec, gb_elements(view)), copy_rows, &copy);
     gb_vendor_reorder_end(exec, start);
-    return room;
+    return buffer;
 }
 
-void *gb_libxsmm_output(const struct gb_tensor *view, const struct blocks *blocks, void *room) {
-    return is_own(view, blocks) ? view->data : room;
+void *gb_libxsmm_output(const struct gb_tensor *view, const struct blocks *blocks, void *buffer) {
+    return is_own(view, blocks) ? view->data : buffer;
 }
 
 void gb_libxsmm_finish(const struct gb_exec *exec, const struct gb_vendor_fallback *fallback,
@@ -232,6 +225,26 @@ void gb_libxsmm_finish(const struct gb_exec *exec, const struct gb_vendor_fallba
     gb_parallel(gb_threads_for(exec, gb_elements(view)), copy_rows, &copy);
     if (!in_place)
         gb_vendor_reorder_end(exec, start);
+}
+
+// ---- Plans ----
+
+enum gb_status gb_libxsmm_plan_make(const struct gb_backend *backend,
+                                    const struct gb_operation *operation,
+                                    struct libxsmm_plan **plan) {
+    *plan = calloc(1, sizeof **plan);
+    if (!*plan)
+        return gb_no_memory("cannot plan", operation->what);
+    (*plan)->fallback = gb_vendor_fallback_of(backend);
+    return GB_OK;
+}
+
+void gb_libxsmm_divide_scratch(struct libxsmm_plan *plan, const struct gb_tensor *x,
+                               const struct gb_tensor *y, size_t weight_floats) {
+    plan->y_at = gb_libxsmm_blocks_bytes(x, &plan->x);
+    plan->gradient_at = plan->y_at + gb_libxsmm_blocks_bytes(y, &plan->y);
+    plan->layer_at = plan->gradient_at + gb_round_up(weight_floats * sizeof(float), GB_ALIGNMENT);
+    plan->end = plan->layer_at + plan->layer.scratch_bytes;
 }
 
 // ---- The table ----

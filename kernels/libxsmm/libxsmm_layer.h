@@ -31,8 +31,9 @@ struct layer_kind {
 struct layer {
     const struct layer_kind *kind;
     int threads;
-    // The layer for that many threads, all of which must run it, and for one; the same for one.
-    void *team, *alone;
+    // The layer for that many threads, all of which must run it, and for one; with one thread the
+    // same.
+    void *parallel, *serial;
     libxsmm_dnn_tensor *operands[OPERANDS]; // of both
     size_t scratch_bytes;                   // a multiple of GB_ALIGNMENT
 };
@@ -61,35 +62,88 @@ struct blocks {
     int pad_h, pad_w;
 };
 
-// The channels of libxsmm's blocks of a tensor, as many as its kernels' rows; 0 if it has none.
-int gb_libxsmm_largest_divisor(size_t count);
-
 // In bytes, a multiple of GB_ALIGNMENT.
 size_t gb_libxsmm_blocks_bytes(const struct gb_tensor *view, const struct blocks *blocks);
 
-// An input in blocks: the view's own data if it is laid out so, otherwise a copy in `room`.
+// An input in blocks: the view's own data if it is laid out so, otherwise a copy in `buffer`.
 const void *gb_libxsmm_input(const struct gb_exec *exec, const struct gb_tensor *view,
-                             const struct blocks *blocks, void *room);
-// Where an output is computed: the view itself or `room`.
-void *gb_libxsmm_output(const struct gb_tensor *view, const struct blocks *blocks, void *room);
+                             const struct blocks *blocks, void *buffer);
+// Where an output is computed: the view itself or `buffer`.
+void *gb_libxsmm_output(const struct gb_tensor *view, const struct blocks *blocks, void *buffer);
 // Copies it from there to the view, with the epilogue; NULL: none.
 void gb_libxsmm_finish(const struct gb_exec *exec, const struct gb_vendor_fallback *fallback,
                        const void *output, const struct blocks *blocks,
                        const struct gb_conv_epilogue *epilogue, enum gb_activation activation,
                        const struct gb_tensor *view);
 
-// ---- The entries ----
+// ---- Plans ----
 
-// First in an entry: to the fallback, if it runs the plan. `type`: the struct that the plan's
-// backend_data is.
-#define GB_LIBXSMM_ROUTE(type, entry, ...)                                                         \
+// What a plan's backend_data points to.
+struct libxsmm_plan {
+    const struct gb_vendor_fallback *fallback;
+    bool is_native; // the fallback runs the problem, with its own plan:
+    union {
+        struct gb_conv_plan conv;
+        struct gb_fc_plan fc;
+    } native;
+    struct layer layer;
+    struct blocks x, y;
+    // Offsets in scratch, in bytes, after x in blocks: y in blocks; the weight gradient, for Adam;
+    // libxsmm's scratch; what follows.
+    size_t y_at, gradient_at, layer_at, end;
+};
+
+// GB_OUT_OF_MEMORY. Freed by `free`, its layer or native plan before.
+enum gb_status gb_libxsmm_plan_make(const struct gb_backend *backend,
+                                    const struct gb_operation *operation,
+                                    struct libxsmm_plan **plan);
+
+// Sets the offsets for views of these shapes, once layer, x and y are set.
+void gb_libxsmm_divide_scratch(struct libxsmm_plan *plan, const struct gb_tensor *x,
+                               const struct gb_tensor *y, size_t weight_floats);
+
+// Defines plan_native, which plans on the fallback, and gb_libxsmm_<op>_plan_free.
+#define GB_LIBXSMM_NATIVE_PLANS(op)                                                                \
+    static enum gb_status plan_native(const struct gb_backend *backend,                            \
+                                      const struct gb_##op##_problem *problem, int threads,        \
+                                      struct gb_##op##_plan *plan) {                               \
+        const struct gb_backend *native = backend->fallback;                                       \
+        struct libxsmm_plan *own;                                                                  \
+        GB_TRY(gb_libxsmm_plan_make(backend, &gb_##op##_operation, &own));                         \
+        own->is_native = true;                                                                     \
+        const enum gb_status status =                                                              \
+            native->op##_plan(native, problem, threads, &own->native.op);                          \
+        if (status != GB_OK) {                                                                     \
+            free(own);                                                                             \
+            return status;                                                                         \
+        }                                                                                          \
+        *plan = own->native.op;                                                                    \
+        plan->backend_data = own;                                                                  \
+        return GB_OK;                                                                              \
+    }                                                                                              \
+    void gb_libxsmm_##op##_plan_free(struct gb_##op##_plan *plan) {                                \
+        GB_BF16_ROUTE(op##_plan_free, plan);                                                       \
+        struct libxsmm_plan *own = plan->backend_data;                                             \
+        if (own && own->is_native)                                                                 \
+            own->fallback->backend->op##_plan_free(&own->native.op);                               \
+        else if (own)                                                                              \
+            gb_libxsmm_layer_free(&own->layer);                                                    \
+        free(own);                                                                                 \
+        plan->backend_data = NULL;                                                                 \
+    }
+
+// First in an entry of convolution (`op` conv) or the fully connected layer (fc): to the fallback,
+// if it runs the plan.
+#define GB_LIBXSMM_ROUTE(op, entry, ...)                                                           \
     do {                                                                                           \
-        const struct type *routed = plan->backend_data;                                            \
+        const struct libxsmm_plan *routed = plan->backend_data;                                    \
         if (routed->is_native) {                                                                   \
-            routed->fallback->backend->entry(&routed->native, __VA_ARGS__);                        \
+            routed->fallback->backend->op##_##entry(&routed->native.op, __VA_ARGS__);              \
             return;                                                                                \
         }                                                                                          \
     } while (0)
+
+// ---- The entries ----
 
 // clang-format off
 #define GB_LIBXSMM_ENTRIES(X)                                                                      \

@@ -2,7 +2,6 @@
 #include "kernels/libxsmm/libxsmm_library.h"
 
 #include <libxsmm.h>
-#include <pthread.h>
 #include <stdio.h>
 
 #include "kernels/vendor.h"
@@ -18,9 +17,6 @@ static struct {
     __typeof__(libxsmm_get_target_arch) *get_target_arch;
     __typeof__(libxsmm_smmdispatch) *smmdispatch;
 } library;
-
-static enum gb_status status;
-static char message[GB_MESSAGE];
 
 static enum gb_status load(void) {
     static const char what[] = "cannot load library", title[] = "libxsmm";
@@ -46,14 +42,7 @@ static enum gb_status load(void) {
     return GB_OK;
 }
 
-static void load_once(void) {
-    status = load();
-    if (status != GB_OK)
-        snprintf(message, sizeof message, "%s", gb_error_message());
-}
-
 enum gb_status gb_libxsmm_load(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, load_once);
-    return status == GB_OK ? GB_OK : gb_fail_again(status, message);
+    static struct gb_vendor_once once = GB_VENDOR_ONCE;
+    return gb_vendor_load_once(&once, load);
 }

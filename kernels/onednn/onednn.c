@@ -460,9 +460,9 @@ static void conv_backward_data(const struct gb_conv_plan *plan, const struct gb_
     }
     struct gb_tensor x = *e->x;
     if (x.type != made.type) {
-        void *room = gb_scratch(exec, p->input_at);
-        gb_onednn_dense_input(exec, e->x, made.type, room);
-        x = gb_dense(room, x.n, x.h, x.w, x.c);
+        void *buffer = gb_scratch(exec, p->input_at);
+        gb_onednn_dense_input(exec, e->x, made.type, buffer);
+        x = gb_dense(buffer, x.n, x.h, x.w, x.c);
     }
     struct gb_exec rest = *exec; // after `made`
     rest.scratch = gb_scratch(exec, p->rest_at);
@@ -654,11 +654,11 @@ static enum gb_status resize_plan(const struct resize_shape *shape, int threads,
     return gb_onednn_planned(status, operation, problem);
 }
 
-// Where a primitive writes: the view itself, or room for a copy.
+// Where a primitive writes: the view itself, or buffer for a copy.
 static struct gb_tensor resize_output(const struct resize *r, const struct gb_tensor *view,
-                                      void *room) {
-    return view->type == r->type ? gb_onednn_dense_output(view, room)
-                                 : gb_dense_of(r->type, room, view->n, view->h, view->w, view->c);
+                                      void *buffer) {
+    return view->type == r->type ? gb_onednn_dense_output(view, buffer)
+                                 : gb_dense_of(r->type, buffer, view->n, view->h, view->w, view->c);
 }
 
 // Upsampling has no workspace: the last operand of a run is not used.

@@ -192,16 +192,16 @@ static void copy_view(const struct gb_exec *exec, const struct gb_tensor *from,
 }
 
 const void *gb_onednn_dense_input(const struct gb_exec *exec, const struct gb_tensor *view,
-                                  enum gb_type type, void *room) {
+                                  enum gb_type type, void *buffer) {
     if (gb_vendor_is_dense(view) && view->type == type)
         return view->data;
-    struct gb_tensor dense = gb_dense_of(type, room, view->n, view->h, view->w, view->c);
+    struct gb_tensor dense = gb_dense_of(type, buffer, view->n, view->h, view->w, view->c);
     copy_view(exec, view, &dense);
-    return room;
+    return buffer;
 }
 
-struct gb_tensor gb_onednn_dense_output(const struct gb_tensor *view, void *room) {
-    return gb_dense_of(view->type, gb_vendor_is_dense(view) ? view->data : room, view->n, view->h,
+struct gb_tensor gb_onednn_dense_output(const struct gb_tensor *view, void *buffer) {
+    return gb_dense_of(view->type, gb_vendor_is_dense(view) ? view->data : buffer, view->n, view->h,
                        view->w, view->c);
 }
 

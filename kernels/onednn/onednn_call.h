@@ -70,13 +70,13 @@ enum gb_status gb_onednn_check(void);
 
 // ---- Reordering, timed separately ----
 
-// The dense data of an input as elements of `type`: the view's own, or a copy in `room`, rounded or
+// The dense data of an input as elements of `type`: the view's own, or a copy in `buffer`, rounded or
 // widened where the view has other elements.
 const void *gb_onednn_dense_input(const struct gb_exec *exec, const struct gb_tensor *view,
-                                  enum gb_type type, void *room);
-// Where oneDNN writes an output: the view itself if it is dense, otherwise `room`, from which
+                                  enum gb_type type, void *buffer);
+// Where oneDNN writes an output: the view itself if it is dense, otherwise `buffer`, from which
 // gb_onednn_copy_out copies.
-struct gb_tensor gb_onednn_dense_output(const struct gb_tensor *view, void *room);
+struct gb_tensor gb_onednn_dense_output(const struct gb_tensor *view, void *buffer);
 void gb_onednn_copy_out(const struct gb_exec *exec, const struct gb_tensor *made,
                         const struct gb_tensor *view);
 

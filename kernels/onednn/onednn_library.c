@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/onednn/onednn_library.h"
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -14,9 +13,6 @@ char gb_onednn_name[64];
 #define TEXT(x) TEXT_OF(x)
 const char gb_onednn_header[] =
     "oneDNN " TEXT(DNNL_VERSION_MAJOR) "." TEXT(DNNL_VERSION_MINOR) "." TEXT(DNNL_VERSION_PATCH);
-
-static enum gb_status status;
-static char message[GB_MESSAGE];
 
 static enum gb_status load(void) {
 #define ENTRY(name) {"dnnl_" #name, (void **)&gb_dnnl.name},
@@ -37,14 +33,7 @@ static enum gb_status load(void) {
     return GB_OK;
 }
 
-static void load_once(void) {
-    status = load();
-    if (status != GB_OK)
-        snprintf(message, sizeof message, "%s", gb_error_message());
-}
-
 enum gb_status gb_onednn_load(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, load_once);
-    return status == GB_OK ? GB_OK : gb_fail_again(status, message);
+    static struct gb_vendor_once once = GB_VENDOR_ONCE;
+    return gb_vendor_load_once(&once, load);
 }

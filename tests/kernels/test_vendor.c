@@ -29,12 +29,12 @@ GB_TEST(a_missing_function_is_named) {
 
 GB_TEST(room_is_what_the_limit_leaves) {
     struct rlimit limit, small;
-    assert_ok(gb_vendor_room("Library", 1 << 20));
+    assert_ok(gb_vendor_check_space("Library", 1 << 20));
     assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
     small = limit;
     small.rlim_cur = (rlim_t)4 << 40;
     assert_int_equal(setrlimit(RLIMIT_AS, &small), 0);
-    const enum gb_status status = gb_vendor_room("Library", (size_t)8 << 40);
+    const enum gb_status status = gb_vendor_check_space("Library", (size_t)8 << 40);
     setrlimit(RLIMIT_AS, &limit);
     assert_error(status, GB_OUT_OF_MEMORY, "Library: 8388608 MB of address space are not free");
 }
