@@ -13,7 +13,7 @@
 
 #include "base/cache.h"
 #include "base/grow.h"
-#include "tasks/data/hash.h"
+#include "base/hash.h"
 #include "tasks/machine.h"
 
 static const char what[] = "cannot read verdicts", prefix[] = "checks-";

@@ -7,11 +7,11 @@
 
 #include "base/atomic_file.h"
 #include "base/files.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/lock.h"
 #include "base/minmax.h"
 #include "bench/runner/row.h"
-#include "tasks/data/hash.h"
 
 static const char what[] = "cannot append";
 

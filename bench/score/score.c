@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/minmax.h"
 #include "bench/compare/comparison.h"
-#include "tasks/data/hash.h"
 
 // What a run's work is counted in.
 enum work { IMAGES, FLOPS, CALLS };

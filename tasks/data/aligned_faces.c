@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 
 #include "base/files.h"
+#include "base/hash.h"
 #include "base/minmax.h"
 #include "base/progress.h"
 #include "kernels/parallel.h"
-#include "tasks/data/hash.h"
 #include "tasks/data/lists.h"
 #include "tasks/data/randomness.h"
 #include "tasks/images/resize.h"

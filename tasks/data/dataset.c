@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/utf8.h"
 #include "kernels/parallel.h"
-#include "tasks/data/hash.h"
 
 static const char what[] = "cannot load data";
 

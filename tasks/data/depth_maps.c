@@ -11,9 +11,9 @@
 
 #include "base/atomic_file.h"
 #include "base/cache.h"
+#include "base/hash.h"
 #include "kernels/parallel.h"
 #include "kernels/random/random.h"
-#include "tasks/data/hash.h"
 #include "tasks/data/scenes_data.h"
 #include "tasks/data/tsdf.h"
 

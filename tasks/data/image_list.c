@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/files.h"
+#include "base/hash.h"
 #include "kernels/parallel.h"
-#include "tasks/data/hash.h"
 #include "tasks/images/resize.h"
 
 static const char cannot_read[] = "cannot read images";

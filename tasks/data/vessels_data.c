@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/hash.h"
 #include "kernels/parallel.h"
-#include "tasks/data/hash.h"
 #include "tasks/data/lists.h"
 #include "tasks/data/masks.h"
 #include "tasks/images/normalize_illumination.h"

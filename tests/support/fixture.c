@@ -17,7 +17,7 @@
 #include <png.h>
 #include <tiffio.h>
 
-#include "tasks/data/hash.h"
+#include "base/hash.h"
 
 enum { PATH_SIZE = 4096 };
 static char directory[PATH_SIZE];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <string.h>
 
-#include "tasks/data/hash.h"
+#include "base/hash.h"
 #include "tasks/metrics/superpixels.h"
 #include "tests/support/fixture.h"
 #include "tests/support/test.h"
