@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Convolution on VDPBF16PS, BFDOT or AMX tiles, the units avx512_bf16, neon_bf16 and amx_bf16: the
+// Convolution on VDPBF16PS, BFMMLA or AMX tiles, the units avx512_bf16, neon_bf16 and amx_bf16: the
 // forward pass, and the data gradient as convolutions of dy with reversed taps and transposed
 // weights, one for each remainder of the stride. Each is one product, C = A * B: M are output
 // pixels, N output channels, and K filter rows of (tap, channel pair). Packed weights are B

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The micro-kernel on VDPBF16PS or BFDOT: MR pixels by up to four vectors of outputs, whose sums
+// The micro-kernel on VDPBF16PS or BFMMLA: MR pixels by up to four vectors of outputs, whose sums
 // stay in registers over all of K. Part of conv_dot_body.c.
 #ifndef GB_BF16_MULTIPLY_VECTORS_TMPL_H
 #define GB_BF16_MULTIPLY_VECTORS_TMPL_H
@@ -35,10 +35,71 @@ static void micro_kernel_enter(const struct gb_dot_product *g, struct dot_input 
     (void)g, (void)in, (void)count, (void)scratch;
 }
 
+// Elements from a row of the panel to the next, and of the sums.
+static inline size_t row_width(size_t width, int vectors) {
+    return (int)SLICE < (int)GB_BF16_NR ? width : (size_t)vectors * GB_LANES;
+}
+
+#ifdef GB_HAS_PAIR_BLOCKS
+// Two rows of B, or the last one and zeros, for `mr` pixels in twos. A sum has the products of two
+// pixels with two outputs: [pixels][vector][lower, upper].
+GB_INLINE void multiply_rows(gb_v *sum, const gb_pairs *x, const gb_bf16 *b, size_t row, bool last,
+                             int mr, int vectors) {
+    GB_UNROLL
+    for (int v = 0; v < vectors; v++, b += 2 * GB_LANES) {
+        const gb_pairs first = gb_pairs_load(b);
+        const gb_pairs second = last ? (gb_pairs){0} : gb_pairs_load(b + 2 * row);
+        const gb_pairs lower = gb_pairs_lower_rows(first, second);
+        const gb_pairs upper = gb_pairs_upper_rows(first, second);
+        GB_UNROLL
+        for (int m = 0; m < mr / 2; m++) {
+            gb_v *s = sum + 2 * (m * vectors + v);
+            s[0] = gb_pairs_multiply(s[0], x[m], lower);
+            s[1] = gb_pairs_multiply(s[1], x[m], upper);
+        }
+    }
+}
+
 GB_INLINE void multiply(const struct gb_dot_product *g, const struct dot_input *in, size_t first,
                         size_t count, const gb_bf16 *b, size_t width, float *sums, int mr,
                         int vectors) {
-    const size_t row = (int)SLICE < (int)GB_BF16_NR ? width : (size_t)vectors * GB_LANES;
+    const size_t row = row_width(width, vectors);
+    gb_v sum[24] = {0};
+    for (int r = 0; r < g->rows.taps; r++) {
+        const gb_bf16 *a[MAX_MR];
+        gb_pairs x[MAX_MR / 2];
+        size_t p = 0;
+        GB_UNROLL
+        for (int m = 0; m < mr; m++)
+            a[m] = in->a[first + gb_min_size((size_t)m, count - 1)] + r * in->row;
+        for (; p + 2 <= g->row_pairs; p += 2, b += 4 * row) {
+            GB_UNROLL
+            for (int m = 0; m < mr; m += 2)
+                x[m / 2] = gb_pairs_rows(a[m] + 2 * p, a[m + 1] + 2 * p, false);
+            multiply_rows(sum, x, b, row, false, mr, vectors);
+        }
+        if (p == g->row_pairs)
+            continue;
+        GB_UNROLL
+        for (int m = 0; m < mr; m += 2)
+            x[m / 2] = gb_pairs_rows(a[m] + 2 * p, a[m + 1] + 2 * p, true);
+        multiply_rows(sum, x, b, row, true, mr, vectors);
+        b += 2 * row;
+    }
+    GB_UNROLL
+    for (int m = 0; m < mr; m++) {
+        GB_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            const gb_v *s = sum + 2 * (m / 2 * vectors + v);
+            gb_v_store(sums + (size_t)m * row + v * GB_LANES, gb_pairs_row_sums(s[0], s[1], m % 2));
+        }
+    }
+}
+#else
+GB_INLINE void multiply(const struct gb_dot_product *g, const struct dot_input *in, size_t first,
+                        size_t count, const gb_bf16 *b, size_t width, float *sums, int mr,
+                        int vectors) {
+    const size_t row = row_width(width, vectors);
     gb_v sum[24] = {0};
     for (int r = 0; r < g->rows.taps; r++) {
         const gb_bf16 *a[MAX_MR];
@@ -66,6 +127,7 @@ GB_INLINE void multiply(const struct gb_dot_product *g, const struct dot_input *
             gb_v_store(sums + (size_t)m * row + v * GB_LANES, sum[m * vectors + v]);
     }
 }
+#endif
 
 #define MULTIPLY(mr, vectors)                                                                      \
     static void multiply_##mr##_##vectors(const struct gb_dot_product *g,                          \

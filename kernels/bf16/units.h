@@ -57,7 +57,7 @@ __typeof__(*(gb_fc_forward_fn)0) gb_bf16_widened_fc_forward_pairs, gb_bf16_widen
 __typeof__(*(gb_fc_backward_fn)0) gb_bf16_widened_fc_backward_pairs,
     gb_bf16_widened_fc_backward_odd;
 
-// Convolution on VDPBF16PS, BFDOT and AMX tiles (conv_dot_body.c, compiled for each).
+// Convolution on VDPBF16PS, BFMMLA and AMX tiles (conv_dot_body.c, compiled for each).
 #define GB_BF16_CONV(isa)                                                                          \
     __typeof__(*(gb_conv_plan_fn)0) gb_bf16_conv_plan__##isa;                                      \
     __typeof__(*(gb_conv_plan_free_fn)0) gb_bf16_conv_plan_free__##isa;                            \

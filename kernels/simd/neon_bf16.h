@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Advanced SIMD with dot products of bf16 pairs (Armv8.6, or FEAT_BF16), for the units of
-// kernels/bf16.
+// Advanced SIMD with dot products and matrix products of bf16 pairs, BFDOT and BFMMLA (Armv8.6, or
+// FEAT_BF16), for the units of kernels/bf16.
 #ifndef GB_SIMD_NEON_BF16_H
 #define GB_SIMD_NEON_BF16_H
 
@@ -62,6 +62,37 @@ GB_INLINE gb_pairs gb_pairs_set(const uint16_t *p) {
 GB_INLINE gb_v gb_pairs_dot(gb_v sum, gb_pairs a, gb_pairs b) {
     return (gb_v)vbfdotq_f32((float32x4_t)sum, vreinterpretq_bf16_s32((int32x4_t)a),
                              vreinterpretq_bf16_s32((int32x4_t)b));
+}
+
+// Products of two rows of `a` by two rows of `b`, of two pairs each, added to (a0 b0, a0 b1, a1 b0,
+// a1 b1): in each lane what gb_pairs_dot gives for the first pairs and then for the second ones.
+#define GB_HAS_PAIR_BLOCKS
+GB_INLINE gb_v gb_pairs_multiply(gb_v sum, gb_pairs a, gb_pairs b) {
+    return (gb_v)vbfmmlaq_f32((float32x4_t)sum, vreinterpretq_bf16_s32((int32x4_t)a),
+                              vreinterpretq_bf16_s32((int32x4_t)b));
+}
+// Their products with positive zeros change no sum.
+GB_INLINE gb_pairs gb_pairs_negative_zeros(void) {
+    return (gb_pairs)vdupq_n_u16(0x8000);
+}
+// Two rows: the two pairs at each pointer, or one pair at each and one of negative zeros.
+GB_INLINE gb_pairs gb_pairs_rows(const uint16_t *first, const uint16_t *second, bool one) {
+    uint32x2_t rows[2] = {vdup_n_u32(0x80008000), vdup_n_u32(0x80008000)};
+    memcpy(&rows[0], first, one ? sizeof(uint32_t) : sizeof *rows);
+    memcpy(&rows[1], second, one ? sizeof(uint32_t) : sizeof *rows);
+    return (gb_pairs)vcombine_u32(rows[0], rows[1]);
+}
+// Rows i and i + 1 for i = 0 and 2: lane i of `first`, then of `second`.
+GB_INLINE gb_pairs gb_pairs_lower_rows(gb_pairs first, gb_pairs second) {
+    return (gb_pairs)vzip1q_s32((int32x4_t)first, (int32x4_t)second);
+}
+GB_INLINE gb_pairs gb_pairs_upper_rows(gb_pairs first, gb_pairs second) {
+    return (gb_pairs)vzip2q_s32((int32x4_t)first, (int32x4_t)second);
+}
+// The sums of one row of `a`, 0 or 1, with the lower and the upper rows of b.
+GB_INLINE gb_v gb_pairs_row_sums(gb_v lower, gb_v upper, int row) {
+    const float64x2_t l = (float64x2_t)lower, u = (float64x2_t)upper;
+    return (gb_v)(row ? vzip2q_f64(l, u) : vzip1q_f64(l, u));
 }
 
 // As gb_v_store_bf16: the first vector's lanes, then the second's.
