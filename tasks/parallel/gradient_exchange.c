@@ -166,7 +166,7 @@ enum gb_status gb_gradient_exchange_create(struct gb_gradient_exchange *e,
         return status;
     }
     count_parameters(e);
-    if (ranks > 1 && gb_ranks()->any_thread) {
+    if (ranks > 1 && gb_ranks()->overlaps) {
         pthread_mutex_init(&e->lock, NULL);
         pthread_cond_init(&e->changed, NULL);
         e->threaded = start_thread(e);

@@ -43,8 +43,8 @@ json_t *gb_ranks_json(void) {
     json_t *hosts = json_array();
     for (int r = 0; job.hosts && r < job.ranks.count; r++)
         gb_json_append(&hosts, json_string(job.hosts[r]));
-    return json_pack("{s:i, s:o, s:s}", "ranks", job.ranks.count, "hosts", hosts, "library",
-                     job.ranks.library);
+    return json_pack("{s:i, s:o, s:s, s:b}", "ranks", job.ranks.count, "hosts", hosts, "library",
+                     job.ranks.library, "overlap", job.ranks.overlaps);
 }
 
 // ---- The launcher ----
@@ -137,6 +137,15 @@ static enum gb_status place_ranks(void) {
     return gb_divide_cpus(before, sharers);
 }
 
+static enum gb_status read_overlap(void) {
+    static const char name[] = "GB_MPI_OVERLAP";
+    const char *text = getenv(name);
+    if (text && strcmp(text, "0") != 0 && strcmp(text, "1") != 0)
+        return gb_fail(GB_BAD_INPUT, "bad value", name, "%s is neither 0 nor 1", text);
+    job.ranks.overlaps = job.ranks.overlaps && !(text && *text == '0');
+    return GB_OK;
+}
+
 enum gb_status gb_ranks_begin(void) {
     int rank, count;
     if (!is_launched(&rank, &count))
@@ -154,12 +163,13 @@ enum gb_status gb_ranks_begin(void) {
                        "the launcher of %d processes belongs to another MPI", count);
     job.ranks = (struct gb_ranks){.rank = job.info.rank,
                                   .count = job.info.count,
-                                  .any_thread = job.info.any_thread,
+                                  .overlaps = job.info.any_thread,
                                   .library = job.info.library};
     if (!gb_ranks_lead() && !freopen("/dev/null", "w", stdout))
         return gb_fail(GB_IO_ERROR, what, "/dev/null", "cannot open it");
     GB_TRY(reserve());
-    return place_ranks();
+    GB_TRY(place_ranks());
+    return read_overlap();
 }
 
 enum gb_status gb_ranks_refuse(const char *command) {

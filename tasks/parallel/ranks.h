@@ -12,7 +12,7 @@
 
 struct gb_ranks {
     int rank, count;
-    bool any_thread;          // may call gb_ranks_post and gb_ranks_progress, one at a time
+    bool overlaps;            // any thread may call gb_ranks_post and _progress, one at a time
     const char *library;      // of MPI, with its version; "" for a process by itself
     const char *const *hosts; // of every rank
 };
@@ -23,13 +23,14 @@ static inline bool gb_ranks_lead(void) {
     return gb_ranks()->rank == 0;
 }
 
-// "ranks", "hosts" and "library", a new reference; NULL without memory.
+// "ranks", "hosts", "library" and "overlap", a new reference; NULL without memory.
 json_t *gb_ranks_json(void);
 
 // For commands that ranks share: joins the job where a launcher started this process, else does
 // nothing. Ranks that share CPUs of a host divide them, and their default of threads follows. To be
-// called once, before any thread is started. GB_UNSUPPORTED where the module with MPI cannot be
-// loaded, GB_OUT_OF_MEMORY.
+// called once, before any thread is started. GB_MPI_OVERLAP=0 in the environment is as an MPI that
+// allows calls of one thread only. GB_UNSUPPORTED where the module with MPI cannot be loaded,
+// GB_BAD_INPUT for another value of that variable, GB_OUT_OF_MEMORY.
 enum gb_status gb_ranks_begin(void);
 // For other commands: GB_BAD_INPUT under a launcher of several processes.
 enum gb_status gb_ranks_refuse(const char *command);

@@ -104,6 +104,15 @@ for case in "horses $horses --iters 12 --ema 0.9 --clip-norm 20 --score-every 5 
 done
 has out "ms/step"
 [ "$(grep -c 'ms/step' out)" -eq 1 ] || complain "not one rank prints"
+grep -q '"overlap": true' horses-2/run.json || complain "gradients wait for the backward pass"
+export GB_MPI_OVERLAP=0
+# shellcheck disable=SC2086
+works 2 $horses --iters 12 --ema 0.9 --clip-norm 20 --score-every 5 --score-images 3 --out after
+same horses-0 after
+grep -q '"overlap": false' after/run.json || complain "GB_MPI_OVERLAP=0 changes nothing"
+export GB_MPI_OVERLAP=yes
+refuses 2 'GB_MPI_OVERLAP: yes is neither 0 nor 1' "$glowbench" info
+unset GB_MPI_OVERLAP
 grep -q '"ranks": 4' horses-4/run.json || complain "the ranks are not recorded"
 [ "$(grep -o '"moments_bytes": [0-9]*' horses-2/run.json)" != \
     "$(grep -o '"moments_bytes": [0-9]*' horses-4/run.json)" ] || complain "moments are not divided"
