@@ -76,6 +76,8 @@ static void print_system(const json_t *machine) {
     const json_t *build = json_object_get(machine, "build");
     printf("system      %s, %s\n", gb_json_string_or_unknown(system, "distribution"),
            gb_json_string_or_unknown(system, "kernel"));
+    if (json_object_get(system, "product"))
+        printf("product     %s\n", gb_json_string_or_unknown(system, "product"));
     printf("build       glowbench %s, commit %s, %s, %s\n",
            gb_json_string_or_unknown(build, "version"), gb_json_string_or_unknown(build, "commit"),
            gb_json_string_or_unknown(build, "type"), gb_json_string_or_unknown(build, "compiler"));

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/utsname.h>
 #include <tiffio.h>
 #include <unistd.h>
@@ -142,13 +143,46 @@ static json_t *frequency_json(void) {
     return json_pack("{s:s, s:s}", "governor", governor, "turbo", turbo);
 }
 
+// A line of the firmware's; "" for what a vendor leaves where it fills in nothing.
+static void read_firmware(const char *directory, const char *name, char *text, size_t size) {
+    static const char *const placeholders[] = {"System manufacturer",
+                                               "System Product Name",
+                                               "To be filled by O.E.M.",
+                                               "Default string",
+                                               "Not Specified",
+                                               "Not Applicable",
+                                               "None",
+                                               "Unknown",
+                                               "O.E.M."};
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    read_field(path, "", 0, text, size);
+    size_t length = strlen(text);
+    while (length > 0 && text[length - 1] == ' ')
+        text[--length] = '\0';
+    for (size_t i = 0; i < sizeof placeholders / sizeof *placeholders; i++)
+        if (strcasecmp(text, placeholders[i]) == 0)
+            *text = '\0';
+}
+
+void gb_machine_product(const char *directory, char product[static GB_PRODUCT]) {
+    char vendor[GB_PRODUCT / 2], name[GB_PRODUCT / 2];
+    read_firmware(directory, "sys_vendor", vendor, sizeof vendor);
+    read_firmware(directory, "product_name", name, sizeof name);
+    const bool repeated = strncmp(name, vendor, strlen(vendor)) == 0;
+    snprintf(product, GB_PRODUCT, "%s%s%s", repeated ? "" : vendor, repeated || !*name ? "" : " ",
+             name);
+}
+
 static json_t *system_json(void) {
-    char distribution[128], kernel[256] = "";
+    char distribution[128], kernel[256] = "", product[GB_PRODUCT];
+    gb_machine_product(GB_DMI, product);
     read_field("/etc/os-release", "PRETTY_NAME", '=', distribution, sizeof distribution);
     struct utsname name;
     if (uname(&name) == 0)
         snprintf(kernel, sizeof kernel, "%s %s %s", name.sysname, name.release, name.machine);
-    return json_pack("{s:s, s:s}", "distribution", distribution, "kernel", kernel);
+    return json_pack("{s:s, s:s, s:s*}", "distribution", distribution, "kernel", kernel, "product",
+                     *product ? product : NULL);
 }
 
 static json_t *build_json(void) {

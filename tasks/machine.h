@@ -26,7 +26,7 @@ enum gb_status gb_machine_choose_threads(int *threads);
 //   memory_bytes
 //   frequency  governor, turbo ("on", "off"); "" if the system does not report it
 //   load_average  of the last minute: other work that slows a measurement; -1 unknown
-//   system     distribution, kernel
+//   system     distribution, kernel, product (gb_machine_product; left out if unknown)
 //   build      version, commit, commit_date (left out if unknown), type, compiler, flags, isa_flags
 //   libraries  a version each
 //   backends   one object each: name, supported, needs, default, same_bits (for any number of
@@ -37,5 +37,12 @@ enum gb_status gb_machine_json(json_t **machine);
 // The same without `threads`, which start OpenMP: LLVM's ends the process where it lacks a file, or
 // at some values of OMP_NUM_THREADS.
 enum gb_status gb_machine_json_without_threads(json_t **machine);
+
+// What the firmware calls the machine, by the files sys_vendor and product_name of a directory as
+// GB_DMI: "Amazon EC2 c7i.xlarge". "" if the system hides it, as containers do, or there is only a
+// placeholder.
+#define GB_DMI "/sys/class/dmi/id"
+enum { GB_PRODUCT = 128 };
+void gb_machine_product(const char *directory, char product[static GB_PRODUCT]);
 
 #endif

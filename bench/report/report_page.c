@@ -56,6 +56,9 @@ static void put_context(FILE *file, const struct gb_summary *s) {
             gb_json_number(machine, "memory_bytes") / (1 << 30),
             gb_json_string_or_unknown(system, "distribution"),
             gb_json_string_or_unknown(system, "kernel"));
+    if (json_object_get(system, "product"))
+        gb_html(file, "<dt>Product</dt><dd>%s</dd>\n",
+                gb_json_string_or_unknown(system, "product"));
     gb_html(file, "<dt>Build</dt><dd>glowbench %s, commit %s, %s, %s; %s, %s</dd>\n",
             gb_json_string_or_unknown(build, "version"), gb_json_string_or_unknown(build, "commit"),
             gb_json_string_or_unknown(build, "type"), gb_json_string_or_unknown(build, "compiler"),

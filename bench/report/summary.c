@@ -303,14 +303,23 @@ static bool is_name_taken(const struct gb_summaries *all, int index) {
     return false;
 }
 
-// Names that are not unique get the commit, then a number.
+static bool products_differ(const struct gb_summaries *all) {
+    for (int i = 1; i < all->count; i++)
+        if (strcmp(gb_summary_product(&all->list[i]), gb_summary_product(&all->list[0])) != 0)
+            return true;
+    return false;
+}
+
+// Names that are not unique get the machine's product where that differs, then the commit, then a
+// number.
 static void name_summaries(struct gb_summaries *all) {
+    enum { PRODUCT, COMMIT, NUMBER, PASSES };
     for (int i = 0; i < all->count; i++) {
         const char *label = all->list[i].first->label;
         snprintf(all->list[i].name, sizeof all->list[i].name, "%.120s",
                  *label ? label : gb_summary_machine(&all->list[i]));
     }
-    for (int pass = 0; pass < 2; pass++) {
+    for (int pass = products_differ(all) ? PRODUCT : COMMIT; pass < PASSES; pass++) {
         bool taken = false;
         for (int i = 0; i < all->count; i++)
             taken |= is_name_taken(all, i);
@@ -318,10 +327,12 @@ static void name_summaries(struct gb_summaries *all) {
             struct gb_summary *s = &all->list[i];
             const size_t length = strlen(s->name);
             char *end = s->name + length;
-            if (pass == 0)
+            if (pass == PRODUCT && *gb_summary_product(s) && !*s->first->label)
+                snprintf(end, sizeof s->name - length, ", %.64s", gb_summary_product(s));
+            else if (pass == COMMIT)
                 snprintf(end, sizeof s->name - length, ", commit %.48s",
                          gb_json_string_or_unknown(s->first->build, "commit"));
-            else
+            else if (pass == NUMBER)
                 snprintf(end, sizeof s->name - length, " (%d)", i + 1);
         }
     }
@@ -444,6 +455,10 @@ const char *gb_summary_machine(const struct gb_summary *summary) {
     const json_t *cpu = json_object_get(summary->first->machine, "cpu");
     const char *model = json_string_value(json_object_get(cpu, "model"));
     return model ? model : "unknown CPU";
+}
+
+const char *gb_summary_product(const struct gb_summary *summary) {
+    return gb_json_text(json_object_get(summary->first->machine, "system"), "product");
 }
 
 bool gb_summary_has(const struct gb_summary *summary, const struct gb_row *row) {

@@ -59,8 +59,8 @@ struct gb_disturbance {
 #define GB_CONTROL_SPREAD 0.05 // from which on the control has moved
 
 struct gb_summary {
-    char
-        name[224]; // the label, else the CPU's model; with the commit or a number if others have it
+    // The label, else the CPU's model; with the product, the commit or a number if others have it.
+    char name[224];
     const struct gb_row *first; // any of its rows, for the machine and the build
     struct gb_disturbance disturbance;
     int column_count, setting_count, group_count, line_count, model_count;
@@ -96,10 +96,12 @@ struct gb_setting_text gb_setting_text(const struct gb_setting *setting);
 int gb_summary_find_setting(const struct gb_summary *summary, int threads, enum gb_cache cache);
 int gb_summary_find_model(const struct gb_summary *summary, const char *name);
 
-// The CPU's model. Cores and CPUs of the machine; 0 unknown.
+// The CPU's model; what the machine is called (gb_machine_product), "" unknown. Cores and CPUs of
+// the machine; 0 unknown.
 int gb_summary_cores(const struct gb_summary *summary);
 int gb_summary_cpus(const struct gb_summary *summary);
 const char *gb_summary_machine(const struct gb_summary *summary);
+const char *gb_summary_product(const struct gb_summary *summary);
 
 const struct gb_cell *gb_summary_cell(const struct gb_summary *summary, int setting, int line,
                                       int column);

@@ -164,6 +164,7 @@ static const struct fact facts[] = {
     {"ISA flags", "build", NULL, "isa_flags"},
     {"distribution", "machine", "system", "distribution"},
     {"kernel", "machine", "system", "kernel"},
+    {"product", "machine", "system", "product"},
     {"microcode", "machine", "cpu", "microcode"},
     {"CPU", "machine", "cpu", "model"},
     {"cores", "machine", "cpu", "cores"},

@@ -53,9 +53,18 @@ static const char *precision_of(const struct gb_score *score) {
 
 // ---- Tables ----
 
-// The label, else the CPU's model.
-static const char *heading(const struct gb_summary *summary) {
-    return *summary->first->label ? summary->first->label : gb_summary_machine(summary);
+// The label, else the CPU's model and what the machine is called.
+struct heading {
+    char text[256];
+};
+
+static struct heading heading(const struct gb_summary *summary) {
+    struct heading heading;
+    const char *label = summary->first->label, *product = gb_summary_product(summary);
+    snprintf(heading.text, sizeof heading.text, "%.120s%s%s",
+             *label ? label : gb_summary_machine(summary), *label || !*product ? "" : ", ",
+             *label ? "" : product);
+    return heading;
 }
 
 static void print_table(const struct gb_summary *summary, const struct gb_scores *scores) {
@@ -65,7 +74,7 @@ static void print_table(const struct gb_summary *summary, const struct gb_scores
         backend = gb_max_int(backend, (int)strlen(scores->list[i].backend->label));
     // A library's name and version, where there are two versions, are cut where the line would end.
     backend = gb_min_int(backend, gb_max_int(gb_console_columns(), 80) - OTHERS);
-    printf("\n%s, commit %s: higher is better\n", heading(summary), commit_of(summary));
+    printf("\n%s, commit %s: higher is better\n", heading(summary).text, commit_of(summary));
     for (int i = 0; i < scores->count; i++) {
         const struct gb_score *s = &scores->list[i];
         if (i == 0 || s->threads != s[-1].threads || s->precision != s[-1].precision) {
@@ -86,21 +95,26 @@ static void write_csv(FILE *file, const struct gb_summary *summary,
                       const struct gb_scores *scores) {
     for (int i = 0; i < scores->count; i++) {
         const struct gb_score *s = &scores->list[i];
-        fprintf(file, "\"%s\",%s,%d,%s,\"%s\",%d,%d,%d,%s", heading(summary), commit_of(summary),
-                s->threads, s->name, s->backend->label, s->problems, s->timed, s->samples, s->unit);
+        fprintf(file, "\"%s\",%s,%d,%s,\"%s\",%d,%d,%d,%s", heading(summary).text,
+                commit_of(summary), s->threads, s->name, s->backend->label, s->problems, s->timed,
+                s->samples, s->unit);
         const double numbers[] = {s->value, s->low, s->high, s->share_of_peak};
         for (size_t n = 0; n < sizeof numbers / sizeof *numbers; n++)
             if (isnan(numbers[n]))
                 fputc(',', file);
             else
                 fprintf(file, ",%.6g", numbers[n]);
-        fprintf(file, ",%s\n", precision_of(s));
+        fprintf(file, ",%s,", precision_of(s));
+        if (!isnan(s->watts))
+            fprintf(file, "%.6g", s->watts);
+        fputc('\n', file);
     }
 }
 
 static void write_markdown(FILE *file, const struct gb_summary *summary,
                            const struct gb_scores *scores) {
-    fprintf(file, "%s, commit %s; higher is better.\n\n", heading(summary), commit_of(summary));
+    fprintf(file, "%s, commit %s; higher is better.\n\n", heading(summary).text,
+            commit_of(summary));
     fputs("| score | precision | threads | backend | problems | value | 95 % interval "
           "| of the limit |\n|---|---|---:|---|---:|---:|---:|---:|\n",
           file);
@@ -162,7 +176,7 @@ static enum gb_status write_all(const struct outputs *outputs, const struct scor
     if (outputs->csv)
         GB_TRY(write_text(outputs->csv,
                           "machine,commit,threads,score,backend,problems,timed,samples,unit,value,"
-                          "low,high,share_of_peak,precision\n",
+                          "low,high,share_of_peak,precision,watts\n",
                           scored, write_csv));
     if (outputs->markdown)
         GB_TRY(write_text(outputs->markdown, "", scored, write_markdown));

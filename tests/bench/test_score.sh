@@ -43,7 +43,7 @@ for line in '^fp32, 1 thread ' '^convolutions  *avx2  *2 ' '^convolutions  *avx2
     '^c-Glow training  *avx2  *1  *13[0-9][0-9] images/s'; do
     grep -q "$line" out || complain "no line $line"
 done
-[ "$(grep -c ',bf16$' csv)" -eq 2 ] || complain "not two scores of bf16"
+[ "$(grep -c ',bf16,$' csv)" -eq 2 ] || complain "not two scores of bf16"
 sed 's/"launch"/"label":"west","launch"/' both >west
 gives 0 '^convolutions bf16, GFLOP/s  *1 .* 1\.00x .* 1\.00x$' score both west
 # Side by side: ratios only where both have the same problems.
@@ -56,8 +56,9 @@ gives 2 'bad value: --baseline: "C" is unknown; machines: A, B$' score base othe
 gives 2 'bad value: --cost-per-hour: "A" is not NAME=X' score base other --cost-per-hour A
 # Energy, where it was measured: 0.04 J in 0.04 s are 1 W.
 sed 's/"launch"/"repetition_seconds":0.04,"joules":0.04,"launch"/' base >measured
-gives 0 '^convolutions, GFLOP/s  *watt  0\.2[78]$' score measured --json json
+gives 0 '^convolutions, GFLOP/s  *watt  0\.2[78]$' score measured --json json --csv csv
 has json '"watts": 1.0'
+has csv ',precision,watts' ',fp32,1'
 gives 0 '^convolutions, GFLOP/s  *watt  0\.2[78] 1\.00x  -$' score measured half
 gives 0 '^convolutions' score base --json json
 ! grep -q watt json out || complain "watts that were not measured"
@@ -71,6 +72,19 @@ rows newer commit=2
 gives 0 '^B: A, commit 2$' score base newer
 sed 's/"launch"/"label":"west","launch"/' base >labelled
 gives 0 '^B: west$' score base labelled
+# product FILE NAME: the rows with the firmware's name of the machine.
+product() {
+    sed "s/\"caches\":/\"system\":{\"product\":\"$2\"},\"caches\":/" "$1"
+}
+product base 'Amazon EC2 c7i.xlarge' >small
+product base 'Amazon EC2 c7i.2xlarge' >large
+product newer 'Amazon EC2 c7i.xlarge' >small.newer
+gives 0 '^B: A, Amazon EC2 c7i.2xlarge$' score small large --csv csv
+has out 'A: A, Amazon EC2 c7i.xlarge (baseline)' product '  B  Amazon EC2 c7i.2xlarge' \
+    'A, Amazon EC2 c7i.2xlarge, commit 1: '
+has csv '"A, Amazon EC2 c7i.2xlarge",1,'
+gives 0 '^B: A, commit 2$' score small small.newer
+gives 0 '^C: A, Amazon EC2 c7i.xlarge, commit 2$' score small large small.newer
 grep -v '"conv"' base >none
 gives 2 '^glowbench: cannot score: none: no steps, samples, convolutions or layers' score none
 gives 2 '^glowbench: cannot read rows: absent: No such file' score absent
