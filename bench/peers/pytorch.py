@@ -10,7 +10,8 @@
 The modules are ordinary PyTorch, with the checkpoint's names for their parameters. For each native
 row of a step or sample of the checkpoint's task, model and size in ROWS, a row per variant is appended,
 which `glowbench report` and `score` show as a backend. The model's other sizes must be the defaults,
-as in those benchmarks. Nothing is timed unless the check passes. Works with the distribution's
+as in those benchmarks; rows of `bench --checkpoint run/checkpoint.safetensors` have the sizes of the
+checkpoint. Nothing is timed unless the check passes. Works with the distribution's
 python3-torch (1.13) and later; variants that a version lacks are left out with a message.
 """
 import argparse
@@ -30,6 +31,7 @@ from torch import nn
 from torch.nn import functional as F
 
 LN2 = math.log(2)
+NORM_EPSILON, NORM_MOMENTUM = 1e-5, 0.1
 TOLERANCE = 1e-5  # bits per dimension, or of them where they are above 1
 
 
@@ -118,9 +120,16 @@ def expand(condition, batch):
 class Flow(nn.Module):
     """Levels of squeeze, steps and a split; subclasses give the levels and the priors."""
 
-    def log_likelihood(self, x, y):
+    dequantises = False
+
+    def dequantise(self, y, noise, conditions):
+        """What enters the flow for a target, and the log-density of its noise, to be subtracted."""
+        return y, y.new_zeros(y.shape[0])
+
+    def log_likelihood(self, x, y, noise=None):
         conditions = self.condition(x)
-        log_likelihood, v = y.new_zeros(y.shape[0]), y
+        v, log_density = self.dequantise(y, noise, conditions)
+        log_likelihood = -log_density
         last = len(self.levels) - 1
         for l, level in enumerate(self.levels):
             v = squeeze(v)
@@ -329,6 +338,67 @@ class RRDBFeatures(nn.Module):
         return features
 
 
+class InstanceNorm(nn.Module):
+    """By each image's own moments, then ReLU."""
+
+    def forward(self, v):
+        return F.relu(F.instance_norm(v, eps=NORM_EPSILON))
+
+
+class NormConv(Conv):
+    """A block of the features for vessels: instance norm, ReLU, 3x3 convolution."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__(inputs, outputs, (3, 3), padding=(1, 1))
+
+    def forward(self, x):
+        return super().forward(F.relu(F.instance_norm(x, eps=NORM_EPSILON)))
+
+
+class VGGFeatures(nn.Module):
+    """The layers of the paper's Table 4, numbered as there: the input is layer 0."""
+
+    def __init__(self, x, levels, channels):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Identity(), NormConv(x[0], channels)])
+        for _ in range(levels):
+            self.layers.extend([nn.MaxPool2d(2), NormConv(channels, channels), NormConv(channels, channels)])
+
+    def forward(self, x):
+        features = []
+        for number, layer in enumerate(self.layers):
+            x = layer(x)
+            if number > 1 and number % 3 == 1:
+                features.append(x)
+        return features
+
+
+class NormParameters(nn.Module):
+    """Instance norm as a layer of the flow: running moments, unless it trains."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+
+    def forward(self, v):
+        """The normalised v and its log-determinant; in training as if the moments were constants."""
+        if self.training:
+            variance, mean = torch.var_mean(v, (2, 3), unbiased=False)
+            with torch.no_grad():
+                self.mean.lerp_(mean.mean(0), NORM_MOMENTUM)
+                self.variance.lerp_(variance.mean(0), NORM_MOMENTUM)
+        else:
+            mean, variance = self.mean[None], self.variance[None]
+        scale = torch.rsqrt(variance + NORM_EPSILON)
+        log_det = v.shape[2] * v.shape[3] * torch.log(scale).sum(1)
+        return (v - mean[:, :, None, None]) * scale[:, :, None, None], log_det
+
+    def inverse(self, v):
+        scale = torch.sqrt(self.variance + NORM_EPSILON)
+        return v * scale.view(1, -1, 1, 1) + self.mean.view(1, -1, 1, 1)
+
+
 def actnorm(v, bias, log_scale):
     return (v + bias.view(1, -1, 1, 1)) * torch.exp(log_scale).view(1, -1, 1, 1)
 
@@ -389,10 +459,67 @@ class CNFStep(nn.Module):
                 self.actnorm.bias.view(1, -1, 1, 1))
 
 
-class CNFLevel(nn.Module):
-    def __init__(self, channels, last, features, hidden, steps):
+class AdditiveCoupling(nn.Module):
+    """Of the steps for vessels."""
+
+    def __init__(self, channels, features, hidden):
         super().__init__()
-        self.steps = nn.ModuleList(CNFStep(channels, features, hidden) for _ in range(steps))
+        self.net = nn.ModuleList([same(channels // 2 + features, hidden), InstanceNorm(),
+                                  same(hidden, channels // 2, factor=3)])
+
+    def shift(self, v1, features):
+        at = torch.cat([v1, expand(features, v1.shape[0])], 1)
+        for layer in self.net:
+            at = layer(at)
+        return at.float()
+
+
+class AdditiveStep(nn.Module):
+    def __init__(self, channels, features, hidden):
+        super().__init__()
+        self.norm = NormParameters(channels)
+        self.mix = Matrix(channels)
+        self.coupling = AdditiveCoupling(channels, features, hidden)
+
+    def forward(self, v, features):
+        pixels = v.shape[2] * v.shape[3]
+        v, log_det = self.norm(v)
+        v = F.conv2d(v, self.mix.weight)
+        v1, v2 = v.chunk(2, 1)
+        return (torch.cat([v1, v2 + self.coupling.shift(v1, features)], 1),
+                log_det + pixels * torch.linalg.slogdet(self.mix.weight[:, :, 0, 0])[1])
+
+    def inverse(self, v, features):
+        v1, v2 = v.chunk(2, 1)
+        v = torch.cat([v1, v2 - self.coupling.shift(v1, features)], 1)
+        inverse = torch.linalg.inv(self.mix.weight[:, :, 0, 0])[:, :, None, None]
+        return self.norm.inverse(F.conv2d(v, inverse))
+
+
+class Dequantiser(nn.Module):
+    """Half-infinite noise on a binary mask, from standard normal noise by steps that see the mask."""
+
+    def __init__(self, mask_channels, features, hidden, steps):
+        super().__init__()
+        channels = 4 * mask_channels
+        self.steps = nn.ModuleList(AdditiveStep(channels, features + channels, hidden)
+                                   for _ in range(steps))
+
+    def forward(self, y, noise, features):
+        v, context = squeeze(noise), torch.cat([features, squeeze(y)], 1)
+        log_density = log_normal(v)
+        for step in self.steps:
+            v, log_det = step(v, context)
+            log_density = log_density - log_det
+        u = unsqueeze(v)
+        log_density = log_density - F.logsigmoid(u).flatten(1).sum(1)
+        return 0.5 + torch.sign(y - 0.5) * F.softplus(u), log_density
+
+
+class CNFLevel(nn.Module):
+    def __init__(self, make_step, channels, last, features, hidden, steps):
+        super().__init__()
+        self.steps = nn.ModuleList(make_step(channels, features, hidden) for _ in range(steps))
         kept = 0 if last else channels // 2
         self.prior = same(kept + features, 2 * (channels - kept), factor=3)
 
@@ -405,16 +532,25 @@ class CNFLevel(nn.Module):
 class CNF(Flow):
     def __init__(self, config):
         super().__init__()
-        if config["kind"] != "super-resolution":
-            sys.exit("pytorch.py: of CNF, only super-resolution is written in PyTorch")
         self.sizes = sizes_of(config)
         count, features = int(config["levels"]), int(config["condition_channels"])
-        self.features = RRDBFeatures(self.sizes["x"], count, features, config)
+        hidden, segments = int(config["coupling_channels"]), config["kind"] == "segmentation"
+        self.features = (VGGFeatures(self.sizes["x"], count, features) if segments
+                         else RRDBFeatures(self.sizes["x"], count, features, config))
         c, self.levels = self.sizes["y"][0], nn.ModuleList()
         for l in range(count):
-            self.levels.append(CNFLevel(4 * c, l == count - 1, features,
-                                        int(config["coupling_channels"]), int(config["steps"])))
+            self.levels.append(CNFLevel(AdditiveStep if segments else CNFStep, 4 * c, l == count - 1,
+                                        features, hidden, int(config["steps"])))
             c = 2 * c
+        self.dequantises = int(config["dequantiser_steps"]) > 0
+        if self.dequantises:
+            self.dequantiser = Dequantiser(self.sizes["y"][0], features, hidden,
+                                           int(config["dequantiser_steps"]))
+
+    def dequantise(self, y, noise, conditions):
+        if not self.dequantises:
+            return super().dequantise(y, noise, conditions)
+        return self.dequantiser(y, noise, expand(conditions[0][0], y.shape[0]))
 
     def condition(self, x):
         return [[features] * len(level.steps) for level, features in zip(self.levels, self.features(x))]
@@ -436,9 +572,12 @@ def load(path):
     weights = {name: averages.get(name, value) for name, value in tensors.items()
                if not name.startswith(("average.", "adam."))}
     model.load_state_dict(weights)
+    model.eval()
     height, width = (max(sizes) for sizes in zip(model.sizes["x"][1:], model.sizes["y"][1:]))
     size = height if height == width else f"{height}x{width}"
-    model.name = f"{metadata['task_model']}-{metadata['task']}-{size}"  # as in glowbench bench --list
+    # As in glowbench bench --list, and as bench --checkpoint calls it.
+    task = f"{metadata['task_model']}-{metadata['task']}"
+    model.name, model.own_name = f"{task}-{size}", f"own-{task}-{height}x{width}"
     return model
 
 
@@ -447,7 +586,7 @@ def check(model, path):
     tensors, _ = read_safetensors(path)
     y = tensors["y"]
     with torch.no_grad():
-        log_likelihood = model.log_likelihood(tensors["x"], y)
+        log_likelihood = model.log_likelihood(tensors["x"], y, tensors.get("noise"))
     bits, own_bits = (values / (LN2 * y[0].numel()) for values in (tensors["log_likelihood"], log_likelihood))
     return ((own_bits - bits).abs() / bits.abs().clamp(min=1)).max().item()
 
@@ -494,9 +633,12 @@ VARIANTS = [Variant("pytorch-eager"),
 
 def training_step(model, variant, batch):
     """A function that runs one step: conditioning, likelihood, gradients, Adam."""
-    model = variant.prepare(model)
+    model = variant.prepare(model).train()
     x = variant.images(torch.rand(batch, *model.sizes["x"]))
     y = variant.images(torch.rand(batch, *model.sizes["y"]) - 0.5)
+    noise = None
+    if model.dequantises:
+        y, noise = (y > 0).float(), variant.images(torch.randn(y.shape))
     options = {"fused": True} if variant.fused else {}
     # A rate that moves weights, but no further than a model without data can stand.
     adam = torch.optim.Adam(model.parameters(), lr=1e-6, **options)
@@ -505,7 +647,7 @@ def training_step(model, variant, batch):
     def step():
         adam.zero_grad(set_to_none=True)
         with variant.arithmetic():
-            loss = -log_likelihood(x, y).mean()
+            loss = -log_likelihood(x, y, noise).mean()
         loss.backward()
         adam.step()
         return loss.item()
@@ -571,7 +713,8 @@ def native_rows(path, model, precision):
     """The native rows of a model's steps and samples, one of each benchmark and thread count."""
     found = {}
     suffix = "" if precision == "fp32" else "_bf16"
-    pattern = re.compile(rf"(step/train|sample/inverse)/{re.escape(model)}[bs](\d+){suffix}$")
+    names = f"{re.escape(model.name)}|{re.escape(model.own_name)}"
+    pattern = re.compile(rf"(step/train|sample/inverse)/(?:{names})[bs](\d+){suffix}$")
     with open(path, encoding="utf-8") as file:
         for line in file:
             row = json.loads(line)
@@ -590,7 +733,7 @@ def benchmark(model, arguments):
         if missing:
             print(f"{variant.name}: left out, PyTorch {torch.__version__} lacks {missing}")
             continue
-        for native, kind, batch in native_rows(arguments.rows, model.name, variant.precision):
+        for native, kind, batch in native_rows(arguments.rows, model, variant.precision):
             torch.set_num_threads(native["threads"])
             make = training_step if kind == "step/train" else sampling
             seconds = time_it(make(model, variant, batch), arguments.reps)
@@ -604,8 +747,8 @@ def benchmark(model, arguments):
                   f"{row['median_seconds'] * 1e3:.1f} ms, {ratio:.2f} times {native['backend']}'s "
                   f"{native['median_seconds'] * 1e3:.1f} ms", flush=True)
     if not rows:
-        sys.exit(f"pytorch.py: {arguments.rows} has no native row of {model.name}: run glowbench bench "
-                 f"--kind steps,samples --model {model.name} --json {arguments.rows}")
+        sys.exit(f"pytorch.py: {arguments.rows} has no native row of {model.name}: run glowbench bench --kind "
+                 f"steps,samples --checkpoint {arguments.checkpoint} --json {arguments.rows}")
     with open(arguments.rows, "a", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(row, separators=(",", ":")) + "\n")

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# bench/peers/pytorch.py: checkpoints of both models have the same likelihoods in PyTorch, a wrong one
+# bench/peers/pytorch.py: checkpoints of all models have the same likelihoods in PyTorch, a wrong one
 # is found, and rows are appended that `report` and `score` take. Skipped without python3's torch.
 #
 #     sh tests/bench/test_pytorch.sh GLOWBENCH
@@ -32,6 +32,8 @@ check depth --size 16 --levels 1 --steps 2 --coupling-channels 8 --n-c 3 --n-w 5
 check sr --size 16 --levels 2 --steps 2 --condition-channels 6 --coupling-channels 10 \
     --rrdb-blocks 1 --growth 4 --ema 0.5 --lr 1e-2
 
+check vessels --size 16 --levels 2 --steps 2 --condition-channels 6 --coupling-channels 10 --lr 1e-2
+
 # Weights of another model.
 gives 0 '' train horses --size 16 --levels 2 --steps 2 --coupling-channels 8 --n-c 3 --n-w 5 \
     --iters 2 --batch 2 --threads 1 --seed 1 --out other
@@ -49,4 +51,9 @@ cp native rows
 [ "$(wc -l <rows)" -eq $(($(wc -l <native) + 2)) ] || complain "not two rows more"
 gives 0 '' report rows --html report.html
 has report.html pytorch-eager 'PyTorch '
+# Rows of bench --checkpoint.
+sed 's|cglow-horses-16|own-cnf-vessels-16x16|g' native >rows
+"$python" "$peer" vessels/checkpoint.safetensors --check vessels.safetensors --rows rows --reps 2 \
+    --variants pytorch-eager >out 2>err || complain "no rows of vessels: $(cat err)"
+[ "$(wc -l <rows)" -eq $(($(wc -l <native) + 2)) ] || complain "not two rows of vessels more"
 finish
