@@ -5,7 +5,6 @@
 
 #include "base/minmax.h"
 #include "kernels/backend.h"
-#include "kernels/bf16/units.h"
 #include "kernels/libxsmm/libxsmm_layer.h"
 
 // ---- libxsmm's functions ----
@@ -129,7 +128,7 @@ enum gb_status gb_libxsmm_conv_plan(const struct gb_backend *backend,
                                     const struct gb_conv_problem *p, int threads,
                                     struct gb_conv_plan *plan) {
     if (p->format != GB_FLOATS)
-        return gb_bf16_conv_plan(backend, p, threads, plan);
+        return gb_libxsmm_bf16_conv_plan(backend, p, threads, plan);
     GB_TRY(gb_libxsmm_load());
     GB_TRY(gb_problem_check(&gb_conv_operation, p));
     const int largest = gb_libxsmm_conv_block;

@@ -5,7 +5,6 @@
 
 #include "base/minmax.h"
 #include "kernels/backend.h"
-#include "kernels/bf16/units.h"
 #include "kernels/libxsmm/libxsmm_layer.h"
 
 // ---- libxsmm's functions ----
@@ -43,8 +42,7 @@ static const struct layer_kind fully_connected = {make,          destroy,      d
 
 GB_LIBXSMM_NATIVE_PLANS(fc)
 
-// The samples as pixels.
-static struct gb_tensor samples_of(const struct gb_tensor *t) {
+struct gb_tensor gb_libxsmm_samples(const struct gb_tensor *t) {
     const int floats = t->h * t->w * t->c;
     const ptrdiff_t pixel = t->n > 1 ? t->image : floats;
     return (struct gb_tensor){t->data,      t->type,      1,    1, t->n, floats,
@@ -65,7 +63,7 @@ enum gb_status gb_libxsmm_fc_plan(const struct gb_backend *backend, const struct
                                   int threads, struct gb_fc_plan *plan) {
     enum { MOST_SAMPLES = 64 }; // in a block
     if (p->bf16)
-        return gb_bf16_fc_plan(backend, p, threads, plan);
+        return gb_libxsmm_bf16_fc_plan(backend, p, threads, plan);
     GB_TRY(gb_libxsmm_load());
     GB_TRY(gb_problem_check(&gb_fc_operation, p));
     const size_t inputs = gb_fc_inputs(p), weights = (size_t)p->k * inputs;
@@ -145,7 +143,7 @@ void gb_libxsmm_fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *
     GB_LIBXSMM_ROUTE(fc, forward, exec, x, packed, bias, y);
     assert(gb_fc_operands_fit(plan, exec, x, y));
     const struct libxsmm_plan *own = plan->backend_data;
-    const struct gb_tensor in = samples_of(x), out = samples_of(y);
+    const struct gb_tensor in = gb_libxsmm_samples(x), out = gb_libxsmm_samples(y);
     void *output = gb_libxsmm_output(&out, &own->y, gb_scratch(exec, own->y_at));
     gb_libxsmm_set(&own->layer, X_OPERAND, gb_libxsmm_input(exec, &in, &own->x, exec->scratch));
     gb_libxsmm_set(&own->layer, WEIGHTS_OPERAND, packed);
@@ -169,11 +167,11 @@ void gb_libxsmm_fc_backward(const struct gb_fc_plan *plan, const struct gb_exec 
     const int threads = threads_for(plan, exec);
     void *scratch = gb_scratch(exec, own->layer_at);
     float *gradient = update ? gb_scratch(exec, own->gradient_at) : d_packed;
-    const struct gb_tensor in = samples_of(x), out = samples_of(dy);
+    const struct gb_tensor in = gb_libxsmm_samples(x), out = gb_libxsmm_samples(dy);
     gb_libxsmm_set(&own->layer, DY_OPERAND,
                    gb_libxsmm_input(exec, &out, &own->y, gb_scratch(exec, own->y_at)));
     if (dx) {
-        const struct gb_tensor made = samples_of(dx);
+        const struct gb_tensor made = gb_libxsmm_samples(dx);
         void *output = gb_libxsmm_output(&made, &own->x, exec->scratch);
         gb_libxsmm_set(&own->layer, WEIGHTS_OPERAND, packed);
         gb_libxsmm_set(&own->layer, DX_OPERAND, output);

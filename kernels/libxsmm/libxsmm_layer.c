@@ -256,6 +256,9 @@ void gb_libxsmm_overlay(struct gb_backend *table) {
     table->built_with = gb_libxsmm_header;
     table->load = gb_libxsmm_load;
     table->check = gb_libxsmm_check;
+    table->precisions = 1u << GB_F32;
+    if (gb_cpu_has(offsetof(struct gb_cpu, avx512)))
+        table->precisions |= 1u << GB_BF16;
 #define LAY(entry) table->entry = gb_libxsmm_##entry;
     GB_LIBXSMM_ENTRIES(LAY)
 #undef LAY

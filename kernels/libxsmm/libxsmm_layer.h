@@ -4,6 +4,7 @@
 #ifndef GB_LIBXSMM_LAYER_H
 #define GB_LIBXSMM_LAYER_H
 
+#include "kernels/bf16/units.h"
 #include "kernels/conv/conv.h"
 #include "kernels/fc/fc.h"
 #include "kernels/libxsmm/libxsmm_library.h"
@@ -75,6 +76,16 @@ void gb_libxsmm_finish(const struct gb_exec *exec, const struct gb_vendor_fallba
                        const void *output, const struct blocks *blocks,
                        const struct gb_conv_epilogue *epilogue, enum gb_activation activation,
                        const struct gb_tensor *view);
+
+// ---- bf16 operands ----
+
+// Runs plans for them, which keep data of their own.
+extern const struct gb_bf16_unit gb_libxsmm_bf16;
+__typeof__(*(gb_conv_plan_fn)0) gb_libxsmm_bf16_conv_plan;
+__typeof__(*(gb_fc_plan_fn)0) gb_libxsmm_bf16_fc_plan;
+
+// The samples of a fully connected layer as the pixels of a row.
+struct gb_tensor gb_libxsmm_samples(const struct gb_tensor *t);
 
 // ---- Plans ----
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/libxsmm/libxsmm_library.h"
 
-#include <libxsmm.h>
 #include <stdio.h>
 
 #include "kernels/vendor.h"
 
 struct gb_xsmm gb_xsmm;
+__typeof__(libxsmm_bsmmdispatch_reducebatch_addr) *gb_libxsmm_product;
 int gb_libxsmm_conv_block;
 char gb_libxsmm_name[64];
 const char gb_libxsmm_header[] = "libxsmm " LIBXSMM_CONFIG_VERSION;
@@ -16,14 +16,16 @@ static struct {
     __typeof__(libxsmm_get_target_archid) *get_target_archid;
     __typeof__(libxsmm_get_target_arch) *get_target_arch;
     __typeof__(libxsmm_smmdispatch) *smmdispatch;
+    __typeof__(libxsmm_bsmmdispatch_reducebatch_addr) *bsmmdispatch_reducebatch_addr;
 } library;
 
 static enum gb_status load(void) {
     static const char what[] = "cannot load library", title[] = "libxsmm";
 #define ENTRY(name) {"libxsmm_dnn_" #name, (void **)&gb_xsmm.name},
 #define COMMON(name) {"libxsmm_" #name, (void **)&library.name},
-    static const struct gb_vendor_function functions[] = {GB_XSMM_FUNCTIONS(ENTRY) COMMON(
-        init) COMMON(get_target_archid) COMMON(get_target_arch) COMMON(smmdispatch)};
+    static const struct gb_vendor_function functions[] = {
+        GB_XSMM_FUNCTIONS(ENTRY) COMMON(init) COMMON(get_target_archid) COMMON(get_target_arch)
+            COMMON(smmdispatch) COMMON(bsmmdispatch_reducebatch_addr)};
 #undef COMMON
 #undef ENTRY
     static const struct gb_vendor_library file = {
@@ -36,7 +38,9 @@ static enum gb_status load(void) {
     // Its layers call what this returns without asking.
     if (!library.smmdispatch(16, 16, 16, NULL, NULL, NULL, NULL, NULL, NULL, NULL))
         return gb_fail(GB_UNSUPPORTED, what, title, "the system refuses memory for generated code");
-    gb_libxsmm_conv_block = library.get_target_archid() >= LIBXSMM_X86_AVX512_CORE ? 64 : 32;
+    const bool avx512 = library.get_target_archid() >= LIBXSMM_X86_AVX512_CORE;
+    gb_libxsmm_conv_block = avx512 ? 64 : 32;
+    gb_libxsmm_product = avx512 ? library.bsmmdispatch_reducebatch_addr : NULL;
     snprintf(gb_libxsmm_name, sizeof gb_libxsmm_name, "%s (%s)", gb_libxsmm_header,
              library.get_target_arch());
     return GB_OK;

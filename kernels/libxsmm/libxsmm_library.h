@@ -4,6 +4,7 @@
 #ifndef GB_LIBXSMM_LIBRARY_H
 #define GB_LIBXSMM_LIBRARY_H
 
+#include <libxsmm.h>
 #include <libxsmm_dnn_convolution.h>
 #include <libxsmm_dnn_fullyconnected.h>
 
@@ -35,6 +36,9 @@ extern struct gb_xsmm {
     GB_XSMM_FUNCTIONS(GB_XSMM_MEMBER)
 #undef GB_XSMM_MEMBER
 } gb_xsmm;
+
+// Makes products of bf16; NULL without AVX-512.
+extern __typeof__(libxsmm_bsmmdispatch_reducebatch_addr) *gb_libxsmm_product;
 
 // The largest block of a convolution's channels.
 extern int gb_libxsmm_conv_block;

@@ -77,6 +77,29 @@ GB_TEST(fully_connected_layers_are_right) {
             assert_true(gb_check_kernel(libxsmm(), &gb_fc_operation, directions[d], texts[i]));
 }
 
+// Odd channels, panels and blocks of 64, rows of one pixel, strides that leave taps or pixels out,
+// more rows than a kernel is given at a time, and floats next to bf16.
+GB_TEST(products_in_bf16_are_right) {
+    static const char *const texts[] = {
+        "n2h5w5c16k16r3s3u1v1p1q1relu_bf16", "n1h4w7c3k5r3s3u1v1p1q1leaky_bf16x32",
+        "n2h3w6c70k130r1s1u1v1p0q0_bf16",    "n2h9w8c12k24r4s4u4v4p0q0tanh_bf16y32",
+        "n1h9w9c9k64r2s3u3v2p1q1_bf16xy32",  "n1h1w1c5k7r1s1u1v1p0q0_bf16",
+        "n1h7w5c64k65r5s3u2v1p2q0relu_bf16", "n1h6w8c6k4r1s1u2v3p0q0_bf16",
+        "n2h140w3c2k3r3s3u1v1p1q1_bf16",     "n1h12w11c4k6r9s7u3v4p3q1_bf16"};
+    static const char *const layers[] = {"n2h4w4c24k48relu_bf16", "n1h1w1c7k3_bf16",
+                                         "n3h2w2c67k200_bf16", "n65h1w1c8k8_bf16"};
+    static const enum gb_direction directions[] = {GB_FORWARD, GB_BACKWARD, GB_BACKWARD_UPDATE};
+    const bool own = gb_cpu_has(offsetof(struct gb_cpu, avx512));
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        assert_int_equal(has_own(texts[i], 2), own);
+        assert_true(is_right(&gb_conv_operation, texts[i]));
+    }
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
+        for (size_t d = 0; d < sizeof directions / sizeof *directions; d++)
+            assert_true(gb_check_kernel(libxsmm(), &gb_fc_operation, directions[d], layers[i]));
+    assert_false(has_own("n1h20w20c4k4r17s17u1v1p0q0_bf16", 1));
+}
+
 static libxsmm_dnn_err_t refuse(void *handle, libxsmm_dnn_compute_kind what, int rank) {
     (void)handle, (void)what, (void)rank;
     return LIBXSMM_DNN_ERR_INVALID_KIND;
