@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Times a suite on every backend and peer of this CPU, and writes its rows and its table under
-# results/backends: native kernels, oneDNN 2.6, OpenBLAS and libxsmm interleaved, the first two in
-# bf16 as well where the CPU has it, then oneDNN 3 in a build of its own, then PyTorch. On an idle
-# machine with two cores it takes about 35 minutes, with SUITE=quick 12. Interrupted, the same
-# command resumes.
+# Times a suite on every backend and peer of this CPU, and writes its rows and its table, and steps
+# of the models that results/runs train, under results/backends: native kernels, oneDNN 2.6, OpenBLAS
+# and libxsmm interleaved, the first two in bf16 as well where the CPU has it, then oneDNN 3 in a
+# build of its own, then PyTorch. On an idle machine with two cores it takes about 45 minutes, with
+# SUITE=quick 20. Interrupted, the same command resumes.
 #
 #     NAME=xeon-amx sh results/backends.sh     NAME: of the files, and the rows' label
 #     sh results/backends.sh --readme          only the tables, from the rows that there are
@@ -99,7 +99,7 @@ if [ -z "${NAME:-}" ]; then
 fi
 
 out=$OUT/$NAME
-mkdir -p "$out" "$results"
+mkdir -p "$out" "$results/steps"
 if [ ! -x "$glowbench" ]; then
     sh cmake/build.sh release glowbench >"$out/release.log" 2>&1
 fi
@@ -117,20 +117,24 @@ sweep() {
     resume=
     [ ! -e "$rows" ] || resume=--resume
     # shellcheck disable=SC2086
-    "$program" bench --suite "$SUITE" --label "$NAME" "$@" --json "$rows" $resume || {
+    "$program" bench --label "$NAME" "$@" --json "$rows" $resume || {
         code=$?
         [ $code -eq 1 ] || exit $code # 1: rows failed their check, and say so
     }
     touch "$rows.done"
 }
-sweep "$glowbench" "$out/rows.jsonl" "$@"
 "$glowbench" info >"$out/info"
+native=$(sed -n 's/^backends *\([^ ]*\).*/\1/p' "$out/info")
+sweep "$glowbench" "$out/rows.jsonl" --suite "$SUITE" "$@"
+# Steps of the other models that results/runs train, by which `glowbench tables` projects times.
+sweep "$glowbench" "$out/steps.jsonl" --kind steps --backend "$native,onednn" --threads "$(nproc)" \
+    --reps 5 \
+    --model cglow-lfw-32,cglow-denoise-128,cglow-depth,cglow-inpaint,dncnn,fcn,ffn,srcnn "$@"
 if grep -q '^ISAs.*bf16' "$out/info"; then
-    native=$(sed -n 's/^backends *\([^ ]*\).*/\1/p' "$out/info")
-    sweep "$glowbench" "$out/bf16.jsonl" --precision bf16 --backend "$native,onednn" "$@"
+    sweep "$glowbench" "$out/bf16.jsonl" --suite "$SUITE" --precision bf16 --backend "$native,onednn" "$@"
 fi
 [ ! -x "$onednn3" ] ||
-    sweep "$onednn3" "$out/onednn3.jsonl" --backend onednn "$@"
+    sweep "$onednn3" "$out/onednn3.jsonl" --suite "$SUITE" --backend onednn "$@"
 
 # The first that imports PyTorch; nothing if none does.
 python=
@@ -139,29 +143,38 @@ for candidate in "${PYTHON:-python3}" /usr/bin/python3; do
 done
 [ -n "$python" ] || [ -z "$VARIANTS" ] || echo "PyTorch is missing: left out"
 
-# peer TASK MODEL: PyTorch's rows of a model, after its check.
+# peer TASK SIZE MODEL: PyTorch's rows of a model whose native rows there are, after its check.
 peer() {
-    [ ! -e "$out/$2.jsonl" ] || return 0
-    cat "$out/rows.jsonl" "$out/bf16.jsonl" 2>/dev/null |
-        grep '"problem":"\(step\|sample\)/[a-z]*/'"$2" >"$out/$2.part" || return 0
-    lines=$(wc -l <"$out/$2.part")
-    "$glowbench" train "$1" --size 32 --iters 1 --out "$out/$2" >"$out/$2.log"
-    "$glowbench" eval "$1" --checkpoint "$out/$2/checkpoint.safetensors" --samples 1 \
-        --tensors "$out/$2/check.safetensors" >>"$out/$2.log"
-    "$python" bench/peers/pytorch.py "$out/$2/checkpoint.safetensors" \
-        --check "$out/$2/check.safetensors" --rows "$out/$2.part" --reps 5 --variants "$VARIANTS"
-    tail -n +$((lines + 1)) "$out/$2.part" >"$out/$2.jsonl.part"
-    mv "$out/$2.jsonl.part" "$out/$2.jsonl"
+    [ ! -e "$out/$3.jsonl" ] || return 0
+    cat "$out/rows.jsonl" "$out/steps.jsonl" "$out/bf16.jsonl" 2>/dev/null |
+        grep '"problem":"\(step\|sample\)/[a-z]*/'"$3" >"$out/$3.part" || return 0
+    lines=$(wc -l <"$out/$3.part")
+    "$glowbench" train "$1" --size "$2" --iters 1 --out "$out/$3" >"$out/$3.log"
+    "$glowbench" eval "$1" --checkpoint "$out/$3/checkpoint.safetensors" --samples 1 \
+        --tensors "$out/$3/check.safetensors" >>"$out/$3.log"
+    "$python" bench/peers/pytorch.py "$out/$3/checkpoint.safetensors" \
+        --check "$out/$3/check.safetensors" --rows "$out/$3.part" --reps 5 --variants "$VARIANTS"
+    tail -n +$((lines + 1)) "$out/$3.part" >"$out/$3.jsonl.part"
+    mv "$out/$3.jsonl.part" "$out/$3.jsonl"
 }
 if [ -n "$python" ] && [ -n "$VARIANTS" ]; then
-    peer horses cglow-horses-32
-    peer sr cnf-sr-32
+    peer horses 32 cglow-horses-32
+    peer sr 32 cnf-sr-32
+    peer lfw 32 cglow-lfw-32
+    peer denoise 128 cglow-denoise-128
+    peer depth 96 cglow-depth-96x128
+    peer inpaint 64 cglow-inpaint-64
 fi
 
-# The native backend's first: columns are in this order.
-for rows in rows bf16 onednn3 cglow-horses-32 cnf-sr-32; do
-    [ ! -e "$out/$rows.jsonl" ] || cat "$out/$rows.jsonl"
-done >"$results/$NAME.jsonl"
+# join NAME...: rows that there are, the native backend's first: columns are in this order.
+join() {
+    for rows in "$@"; do
+        [ ! -e "$out/$rows.jsonl" ] || cat "$out/$rows.jsonl"
+    done
+}
+join rows bf16 onednn3 cglow-horses-32 cnf-sr-32 >"$results/$NAME.jsonl"
+join rows bf16 onednn3 cglow-horses-32 cnf-sr-32 steps cglow-lfw-32 cglow-denoise-128 cglow-depth-96x128 \
+    cglow-inpaint-64 | grep '"operation":"step"' >"$results/steps/$NAME.jsonl"
 "$glowbench" report "$results/$NAME.jsonl" --markdown "$results/$NAME.md"
 readme
-echo "$results/README.md, $results/$NAME.jsonl and $results/$NAME.md are written."
+echo "$results/README.md, $results/$NAME.jsonl, $results/$NAME.md and $results/steps/$NAME.jsonl are written."

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/progress.h"
 #include "bench/report/plots.h"
+#include "bench/tables/projection.h"
 #include "bench/tables/time_to.h"
 #include "tasks/task.h"
 
@@ -386,8 +387,9 @@ static bool choose_goal(const struct gb_results *results, const char *run, const
 }
 
 // One row per run, over those of its seeds that reached the value.
-static void put_time(FILE *page, const struct gb_results *results, const struct gb_task *task,
-                     const char *run, const char *published, int decimals) {
+static void put_time(FILE *page, const struct gb_results *results, const struct gb_rows *steps,
+                     const struct gb_task *task, const char *run, const char *published,
+                     int decimals) {
     double value = 0, seconds[64];
     bool of_paper;
     if (!choose_goal(results, run, task->headline, task->lower_is_better, published, &value,
@@ -405,26 +407,33 @@ static void put_time(FILE *page, const struct gb_results *results, const struct 
         step += (double)gb_json_integer(score, "step");
         last = row;
     }
-    char time[32];
-    gb_duration_text(gb_time_over_seeds(seconds, count), time);
+    char time[32], projected[GB_PROJECTED];
+    const double mean = gb_time_over_seeds(seconds, count);
+    gb_duration_text(mean, time);
+    gb_projected_times(steps, json_object_get(results->runs, run), last, mean, projected);
     fprintf(page, "| `%s` |", run);
     put(page, " %s, %s, threads: %lld ", gb_row_precision(last),
         gb_json_string_or_unknown(last, "backend"), (long long)gb_json_integer(last, "threads"));
-    fprintf(page, "| %.*f, %s | %d of %d | %.0f | %s |\n", decimals, value,
-            of_paper ? "the paper's" : "its best", count, seeds, floor(step / count), time);
+    fprintf(page, "| %.*f, %s | %d of %d | %.0f | %s | %s |\n", decimals, value,
+            of_paper ? "the paper's" : "its best", count, seeds, floor(step / count), time,
+            projected);
 }
 
-static void put_times(FILE *page, const struct gb_results *results) {
+static void put_times(FILE *page, const struct gb_results *results, const struct gb_rows *steps) {
     size_t i, at;
     json_t *table, *config;
     const char *run;
-    fputs("\n## Time to accuracy\n\n"
-          "Training time, without evaluation, until a run's score of a few test images (those of "
-          "the learning curves) first reached the paper's figure for the whole test set or, where "
-          "it never did, its own best. From five seeds on, the fastest and the slowest are left "
-          "out of the mean. `glowbench tables --time-to psnr=27` shows other values.\n\n"
-          "|  | setting | score | seeds | steps | time |\n|---|---|---|---:|---:|---:|\n",
-          page);
+    fputs(
+        "\n## Time to accuracy\n\n"
+        "Training time, without evaluation, until a run's score of a few test images (those of "
+        "the learning curves) first reached the paper's figure for the whole test set or, where "
+        "it never did, its own best. From five seeds on, the fastest and the slowest are left "
+        "out of the mean. `glowbench tables --time-to psnr=27` shows other values. Projected, not "
+        "measured: the time times the ratio of a training step of the same model with the "
+        "library to the native one, both timed by `sh results/backends.sh`.\n\n"
+        "|  | setting | score | seeds | steps | time | projected |\n"
+        "|---|---|---|---:|---:|---:|---|\n",
+        page);
     json_array_foreach(results->tables, i, table) {
         const char *id = gb_json_text(table, "id");
         const json_t *summary = json_object_get(table, "summary");
@@ -441,7 +450,7 @@ static void put_times(FILE *page, const struct gb_results *results) {
             // Scores during training are of the task's metric over all test sets.
             const bool same = gb_json_is(cell, "metric", task->headline) &&
                               !json_is_false(json_object_get(summary, "comparable"));
-            put_time(page, results, task, run, same && value ? value : "",
+            put_time(page, results, steps, task, run, same && value ? value : "",
                      (int)gb_json_integer(column, "decimals"));
         }
     }
@@ -556,7 +565,7 @@ static void put_pictures(FILE *page, const struct gb_results *results) {
 
 // ---- The page ----
 
-static void put_page(FILE *page, const struct gb_results *results) {
+static void put_page(FILE *page, const struct gb_results *results, const struct gb_rows *steps) {
     fputs("# Results\n\n"
           "<!-- Made by `glowbench tables --readme README.md` from published.json, runs/ and "
           "rows.jsonl: do not edit. -->\n\n"
@@ -581,7 +590,7 @@ static void put_page(FILE *page, const struct gb_results *results) {
         put_cost(page, results, id);
         put_runs(page, results, id);
     }
-    put_times(page, results);
+    put_times(page, results, steps);
     put_pictures(page, results);
 }
 
@@ -589,15 +598,19 @@ enum gb_status gb_pages_write(const struct gb_results *results, const char *html
     char path[GB_PATH], *markdown = NULL;
     size_t size = 0;
     struct gb_atomic_file file = {0};
+    struct gb_rows steps = {0};
     GB_TRY(gb_path_join(results->directory, "README.md", path));
     GB_TRY(draw_curves(results));
-    FILE *page = open_memstream(&markdown, &size);
-    if (page)
-        put_page(page, results);
-    // Without memory the C library may close a stream well and leave no text.
-    enum gb_status status = page && fclose(page) == 0 && markdown
-                                ? gb_file_write(path, markdown, size)
-                                : gb_no_memory("cannot write", path);
+    enum gb_status status = gb_backend_steps_read(results->directory, &steps);
+    if (status == GB_OK) {
+        FILE *page = open_memstream(&markdown, &size);
+        if (page)
+            put_page(page, results, &steps);
+        // Without memory the C library may close a stream well and leave no text.
+        status = page && fclose(page) == 0 && markdown ? gb_file_write(path, markdown, size)
+                                                       : gb_no_memory("cannot write", path);
+    }
+    gb_rows_free(&steps);
     if (status == GB_OK && html)
         status = gb_atomic_open(&file, html);
     if (status == GB_OK && html)

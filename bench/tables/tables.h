@@ -8,6 +8,7 @@
 //   rows.jsonl         one line per run and seed that was made; its own notes say what it showed
 //   splits/            lists of names that divide data sets
 //   check.json         metrics of the small runs that must be reproduced
+//   backends/steps/    rows of training steps on several backends (backends.sh)
 //   pictures/TASK.png  what small models make of synthetic data (pictures.sh)
 //   README.md, curve-TASK.svg, scores-TASK.svg    made from the above
 #ifndef GB_TABLES_H

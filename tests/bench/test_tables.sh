@@ -201,6 +201,37 @@ tables --time-to mean_iou=0
 [ $code -eq 0 ] || complain "--time-to: exit code $code"
 has out 'tiny, seed 3, fp32, ' 'threads: ' 'at step 1000 after '
 has made/README.md '## Time to accuracy' '| `tiny` | fp32, ' ' its best | 1 of 1 | '
+
+# The time on other libraries, by the ratio of steps in backends/steps, unless the run's model is another.
+mkdir -p projected/runs projected/backends/steps
+cp made/published.json projected
+# options TEXT: the run with these options alone.
+options() {
+    sed "s/\"options\": {/&$1},/; /\"options\"/,/4000}/{/\"samples\"/d; s/},.*/},/}" made/runs/tiny.json \
+        >projected/runs/tiny.json
+}
+options '"size": 16, "iters": 4000'
+echo "{\"run\": \"tiny\", \"seed\": 3, \"steps\": 10, $row, \"metrics\": {\"mean_iou\": 0.5}," \
+    '"scores": [{"step": 5, "mean_iou": 0.6, "seconds": 300}]}' >projected/rows.jsonl
+# step SECONDS BACKEND LIBRARY
+step() {
+    awk -f "$tests/rows.awk" launches=1 only=0 missing=1 | sed -n "1{s|fc/forward/n0|step/train/cglow-horses-16b2|
+        s/\"fc\"/\"step\"/; s/\"forward\"/\"train\"/; s/avx2/$2/; s/\"library\":\"\"/\"library\":\"$3\"/
+        s/\"seconds\":[^]]*/\"seconds\":[$1/; s/\"median_seconds\":[^,]*/\"median_seconds\":$1/p}"
+}
+{
+    step 0.002 avx2 ''
+    step 0.003 onednn 'oneDNN 2.6.3'
+    step 0.0025 onednn 'oneDNN 3.2.0'
+    step 0.010 pytorch-eager 'PyTorch 2.15'
+} >projected/backends/steps/x.jsonl
+gives 0 '' tables --results projected
+has projected/README.md '| 5 min 00 s | oneDNN 6 min 15 s, PyTorch 25 min 00 s |'
+options '"size": 16, "n-c": 8, "iters": 4000'
+gives 0 '' tables --results projected
+has projected/README.md '| 5 min 00 s |  |'
+echo '{' >>projected/backends/steps/x.jsonl
+gives 2 'projected/backends/steps/x.jsonl: line 5' tables --results projected
 mkdir log
 echo '{"task": "horses", "seed": 7, "steps": 120, "threads": 2, "backend": "avx2", "config": {"precision": "bf16", "batch": 2}}' \
     >log/run.json
