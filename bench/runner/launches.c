@@ -56,8 +56,9 @@ static enum gb_status wait_for(pid_t child, const char *name, FILE *errors) {
         nanosleep(&nap, NULL);
         nap.tv_nsec = nap.tv_nsec < longest / 2 ? 2 * nap.tv_nsec : longest;
     }
-    if (WIFSIGNALED(state))
-        return gb_fail(GB_IO_ERROR, what, name, "killed by signal %d", WTERMSIG(state));
+    if (WIFSIGNALED(state)) // a launch that has only begun dies of Ctrl-C
+        return gb_fail(gb_interrupt_asked() ? GB_INTERRUPTED : GB_IO_ERROR, what, name,
+                       "killed by signal %d", WTERMSIG(state));
     if (WEXITSTATUS(state) == 0)
         return GB_OK;
     char line[512];

@@ -210,6 +210,10 @@ rm -r kept
 touch stop
 build new 'seed=2' '$([ -e stop ] && [ ${launch-0} = 5 ] && echo 130 || echo 0)'
 pairs 130 '^glowbench: interrupted: kept: rerun to resume$' --pairs 13 --out kept
+# As well if the signal ends the launch itself, which has not begun to handle it.
+rm -r kept
+build new 'seed=2' '$([ -e stop ] && [ ${launch-0} = 5 ] && kill -TERM $PPID && sleep 2; echo 0)'
+pairs 130 '^glowbench: interrupted: kept: rerun to resume$' --pairs 13 --out kept
 rm stop
 : >calls
 pairs 0 '^resuming after 5 pairs$' --pairs 13 --out kept
