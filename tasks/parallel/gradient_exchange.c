@@ -94,7 +94,7 @@ static void note_stored(void *argument, int parameter) {
 }
 
 static void *run(void *argument) {
-    static const struct timespec pause = {.tv_nsec = 100000};
+    static const struct timespec pause = {.tv_nsec = 1000000};
     struct gb_gradient_exchange *e = argument;
     pthread_mutex_lock(&e->lock);
     while (!e->ends) {

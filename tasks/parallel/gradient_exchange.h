@@ -3,8 +3,10 @@
 // backward pass computes them. The buckets are the slices of flows/shards.h, each owned by a rank.
 // A bucket is complete when the gradients of all parameters in it are stored; a thread of this
 // exchange then adds it to the sums of the rank's other shards, sends the result to the owner, and
-// keeps messages moving. It tests every 100 us and sleeps between, since it shares CPUs with the
-// pass. Where MPI allows calls of one thread only, all buckets are sent after the pass.
+// keeps messages moving. It tests every millisecond and sleeps between, since it shares CPUs with
+// the pass (a step of c-Glow at 32 x 32 on two ranks and 10 Gbit/s takes 213 ms so, 221 ms with
+// tests every 400 us and 249 ms every 100 us, one thread a rank). Where MPI allows calls of one
+// thread only, all buckets are sent after the pass.
 #ifndef GB_GRADIENT_EXCHANGE_H
 #define GB_GRADIENT_EXCHANGE_H
 
