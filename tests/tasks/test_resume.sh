@@ -10,7 +10,9 @@ set -eu
 
 every=7
 set -- --size 16 --levels 2 --steps 1 --n-c 8 --n-w 16 --coupling-channels 16 --samples 1 \
-    --iters 350 --checkpoint-every $every --score-every 20 --score-images 2
+    --checkpoint-every $every --score-every 20 --score-images 2
+# So many steps that no run ends before its signal, however late a loaded machine sends it.
+endless=1000000
 
 # inode FILE: which file that is; nothing if it is missing.
 inode() {
@@ -38,47 +40,56 @@ stop() {
     wait $process 2>/dev/null || code=$?
 }
 
-# same RUN: its checkpoint, its log and its scores are those of the run that nobody stopped.
+# steps_for RUN: how many steps it shall have in the end, some more than it has now.
+steps_for() {
+    saved=$(grep -ao '"step":"[0-9]*' "$1/checkpoint.safetensors" | grep -o '[0-9]*$')
+    echo $((saved + every + 3))
+}
+
+# same RUN WHOLE: its checkpoint, its log and its scores are those of a run that nobody stopped.
 same() {
-    cmp whole/checkpoint.safetensors "$1/checkpoint.safetensors" || complain "$1: checkpoint"
-    for run in whole "$1"; do
+    cmp "$2/checkpoint.safetensors" "$1/checkpoint.safetensors" || complain "$1: checkpoint"
+    for run in "$2" "$1"; do
         sed 's/, "\(step\|score\)_seconds.*//' "$run/log.jsonl" >"$run.log"
         sed -n '/"metrics"/,/}/p' "$run/run.json" | grep -v -e seconds -e per_second >"$run.metrics"
     done
-    cmp whole.log "$1.log" || complain "$1: log"
-    cmp whole.metrics "$1.metrics" || complain "$1: metrics"
-    [ "$(ls "$1")" = "$(ls whole)" ] || complain "$1: other files"
+    cmp "$2.log" "$1.log" || complain "$1: log"
+    cmp "$2.metrics" "$1.metrics" || complain "$1: metrics"
+    [ "$(ls "$1")" = "$(ls "$2")" ] || complain "$1: other files"
 }
-
-"$glowbench" train horses --out whole --threads 1 "$@" >out 2>err || complain "a run"
 
 resume=
 for threads in 1 2 3 1 2; do
     # shellcheck disable=SC2086 # one option or none
-    stop KILL 0.0$((threads * 2 - 2)) killed --threads $threads $resume "$@"
+    stop KILL 0.0$((threads * 2 - 2)) killed --threads $threads $resume "$@" --iters $endless
     [ $code -eq 137 ] || complain "exit code $code, not that of a killed program"
     resume=--resume
 done
 # As a process leaves them that is killed while it writes.
 touch killed/checkpoint.safetensors.999999999-0.tmp killed/log.jsonl.999999999-0.tmp
-"$glowbench" train horses --out killed --threads 2 --resume "$@" >out 2>err || complain "a resumed run"
+steps=$(steps_for killed)
+"$glowbench" train horses --out killed --threads 2 --resume "$@" --iters "$steps" >out 2>err ||
+    complain "a resumed run"
 grep -q 'resuming at step [0-9]' out || complain "no word of the resumption"
-same killed
+"$glowbench" train horses --out whole --threads 1 "$@" --iters "$steps" >out 2>err || complain "a run"
+same killed whole
 
-stop INT 0.03 interrupted --threads 2 "$@"
+stop INT 0.03 interrupted --threads 2 "$@" --iters $endless
 for signal in TERM HUP XCPU INT; do
     [ $code -eq 130 ] || complain "exit code $code, not 130"
     [ "$(wc -l <err)" -eq 1 ] || complain "not one line of error"
-    step=$(sed -n 's/^glowbench: stopped: interrupted: saved after step \([0-9]*\) of 350; .*/\1/p' err)
+    step=$(sed -n 's/^glowbench: stopped: interrupted: saved after step \([0-9]*\) of '$endless'; .*/\1/p' err)
     [ "${step:-0}" -ge $every ] || complain "no word of what was saved"
     "$glowbench" eval horses --samples 1 --checkpoint interrupted/checkpoint.safetensors >out 2>err.eval ||
         complain "an interrupted run's checkpoint"
-    stop $signal 0.02 interrupted --threads 1 --resume "$@"
+    stop $signal 0.02 interrupted --threads 1 --resume "$@" --iters $endless
 done
 [ $code -eq 130 ] || complain "exit code $code, not 130"
 grep -q '; rerun with --resume to continue$' err || complain "no word of how to go on"
+set -- "$@" --iters "$(steps_for interrupted)"
 "$glowbench" train horses --out interrupted --resume "$@" >out 2>err || complain "going on"
-same interrupted
+"$glowbench" train horses --out whole2 --threads 1 "$@" >out 2>err || complain "a run"
+same interrupted whole2
 
 # Signals that were ignored at the start stay ignored.
 (
@@ -93,7 +104,7 @@ same interrupted
     done
     wait $process
 ) || complain "a run that ignores signals"
-same ignoring
+same ignoring whole2
 
 # A picture that cannot be written costs no scores.
 rm killed/run.json killed/samples.png
@@ -107,14 +118,14 @@ rmdir killed/samples.png
 # Done already: the scores are taken again, the time of a step is the log's.
 rm killed/run.json
 "$glowbench" train horses --out killed --resume --samples 1 >out 2>err || complain "nothing left to do"
-same killed
+same killed whole
 grep -q '"step_seconds_median": 0\.0*[1-9]' killed/run.json || complain "no time of a step"
 
 # More steps than were asked for at first, and a row whose end a crash took.
-printf '{"step": 350, "bits' >>killed/log.jsonl
-"$glowbench" train horses --out killed --resume --iters 360 --samples 1 >out 2>err ||
+printf '{"step": %d, "bits' "$steps" >>killed/log.jsonl
+"$glowbench" train horses --out killed --resume --iters $((steps + 10)) --samples 1 >out 2>err ||
     complain "more steps"
-[ "$(sed -n '$ s/.*"step": \([0-9]*\),.*/\1/p' killed/log.jsonl)" = 360 ] || complain "no log of them"
+[ "$(sed -n '$ s/.*"step": \([0-9]*\),.*/\1/p' killed/log.jsonl)" = $((steps + 10)) ] || complain "no log of them"
 ! grep -v '^{.*}$' killed/log.jsonl || complain "half a row in the log"
 
 # job TEST...: the main job, interrupted once the test holds; its exit code in $code.
