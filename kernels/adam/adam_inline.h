@@ -32,13 +32,14 @@ GB_INLINE void gb_adam_slice(const struct gb_adam *adam, size_t count, const flo
     // flight take its fill buffers from loads (64 instead of 68 ms at 64x64 in bf16, Sapphire
     // Rapids).
     enum { FLOATS_AHEAD = 512 };
+    const struct gb_adam own = *adam; // in registers: for all GCC knows, stores change *adam
     size_t i = 0;
     for (; i + GB_LANES <= count; i += GB_LANES) {
         __builtin_prefetch(w + i + FLOATS_AHEAD, 0, 2);
         __builtin_prefetch(m + i + FLOATS_AHEAD, 0, 2);
         __builtin_prefetch(v + i + FLOATS_AHEAD, 0, 2);
         gb_v wi = gb_v_load(w + i), mi = gb_v_load(m + i), vi = gb_v_load(v + i);
-        gb_adam_vector(adam, gb_v_load(g + i), &wi, &mi, &vi);
+        gb_adam_vector(&own, gb_v_load(g + i), &wi, &mi, &vi);
         gb_v_store(w + i, wi);
         gb_v_store(m + i, mi);
         gb_v_store(v + i, vi);
@@ -47,7 +48,7 @@ GB_INLINE void gb_adam_slice(const struct gb_adam *adam, size_t count, const flo
     if (rest) {
         gb_v wi = gb_v_load_part(w + i, rest), mi = gb_v_load_part(m + i, rest);
         gb_v vi = gb_v_load_part(v + i, rest);
-        gb_adam_vector(adam, gb_v_load_part(g + i, rest), &wi, &mi, &vi);
+        gb_adam_vector(&own, gb_v_load_part(g + i, rest), &wi, &mi, &vi);
         gb_v_store_part(w + i, wi, rest);
         gb_v_store_part(m + i, mi, rest);
         gb_v_store_part(v + i, vi, rest);
@@ -83,6 +84,7 @@ GB_INLINE void gb_adam_split(gb_v weights, gb_bf16 *high, uint16_t *low) {
 GB_INLINE void gb_adam_split_slice(const struct gb_adam *adam, size_t count, const float *g,
                                    gb_bf16 *high, uint16_t *low, float *m, float *v) {
     enum { FLOATS_AHEAD = 512 };
+    const struct gb_adam own = *adam;
     size_t i = 0;
     for (; i + GB_LANES <= count; i += GB_LANES) {
         __builtin_prefetch(high + i + FLOATS_AHEAD, 0, 2);
@@ -90,7 +92,7 @@ GB_INLINE void gb_adam_split_slice(const struct gb_adam *adam, size_t count, con
         __builtin_prefetch(m + i + FLOATS_AHEAD, 0, 2);
         __builtin_prefetch(v + i + FLOATS_AHEAD, 0, 2);
         gb_v wi = gb_adam_join(high + i, low + i), mi = gb_v_load(m + i), vi = gb_v_load(v + i);
-        gb_adam_vector(adam, gb_v_load(g + i), &wi, &mi, &vi);
+        gb_adam_vector(&own, gb_v_load(g + i), &wi, &mi, &vi);
         gb_adam_split(wi, high + i, low + i);
         gb_v_store(m + i, mi);
         gb_v_store(v + i, vi);
@@ -103,7 +105,7 @@ GB_INLINE void gb_adam_split_slice(const struct gb_adam *adam, size_t count, con
         memcpy(l, low + i, (size_t)rest * sizeof *l);
         gb_v wi = gb_adam_join(h, l), mi = gb_v_load_part(m + i, rest);
         gb_v vi = gb_v_load_part(v + i, rest);
-        gb_adam_vector(adam, gb_v_load_part(g + i, rest), &wi, &mi, &vi);
+        gb_adam_vector(&own, gb_v_load_part(g + i, rest), &wi, &mi, &vi);
         gb_adam_split(wi, h, l);
         memcpy(high + i, h, (size_t)rest * sizeof *h);
         memcpy(low + i, l, (size_t)rest * sizeof *l);
@@ -158,9 +160,11 @@ GB_INLINE void gb_adam_narrow(const struct gb_adam_target *target, size_t first,
         moment2[i] = gb_adam_round(v[i], random[i] >> 16);
 }
 
-// The same on `count` of the target's elements from `first` on; moments may be bf16.
-GB_INLINE void gb_adam_update(const struct gb_adam_target *target, size_t first, size_t count,
-                              const float *g) {
+// gb_adam_update where weights are split or moments are bf16. Not inlined: it would make callers
+// spill registers around their slices.
+static __attribute__((noinline, unused)) void
+gb_adam_update_bf16(const struct gb_adam_target *target, size_t first, size_t count,
+                    const float *g) {
     if (!target->bf16_moments) {
         gb_adam_weights(target, first, count, g, target->moment1 + first, target->moment2 + first);
         return;
@@ -173,6 +177,16 @@ GB_INLINE void gb_adam_update(const struct gb_adam_target *target, size_t first,
         gb_adam_weights(target, at, block, g, m, v);
         gb_adam_narrow(target, at, block, m, v);
     }
+}
+
+// One step on `count` of the target's elements from `first` on.
+GB_INLINE void gb_adam_update(const struct gb_adam_target *target, size_t first, size_t count,
+                              const float *g) {
+    if (target->split || target->bf16_moments)
+        gb_adam_update_bf16(target, first, count, g);
+    else
+        gb_adam_slice(target->adam, count, g, target->weights + first, target->moment1 + first,
+                      target->moment2 + first);
 }
 
 #endif

@@ -214,14 +214,15 @@ static void input_gradients(const struct run *run, int sample, int samples, size
 
 // The gradient of one input's weights: the sum over samples of x times dy.
 static void weight_row(const struct run *run, size_t input, float *d) {
-    const struct gb_fc_problem *p = &run->plan->problem;
-    size_t row = row_floats(p);
-    const float *x = gb_at(run->x, 0, 0, 0) + input;
+    // Copies: the compiler takes the stores to d for stores to what `run` points to.
+    const int samples = run->plan->problem.n;
+    const size_t row = row_floats(&run->plan->problem);
+    const ptrdiff_t image = run->x->image;
+    const float *x = gb_at(run->x, 0, 0, 0) + input, *dy = run->dy;
     for (size_t o = 0; o < row; o += GB_LANES) {
         gb_v sum = {0};
-        for (int n = 0; n < p->n; n++)
-            sum = gb_v_fma(gb_v_set(x[n * run->x->image]), gb_v_load(run->dy + (size_t)n * row + o),
-                           sum);
+        for (int n = 0; n < samples; n++)
+            sum = gb_v_fma(gb_v_set(x[n * image]), gb_v_load(dy + (size_t)n * row + o), sum);
         gb_v_store(d + o, sum);
     }
 }
