@@ -27,6 +27,11 @@ set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 set(ENV{PKG_CONFIG_SYSROOT_DIR} ${CMAKE_SYSROOT})
 set(ENV{PKG_CONFIG_LIBDIR} ${CMAKE_SYSROOT}/usr/lib/aarch64-linux-gnu/pkgconfig:${CMAKE_SYSROOT}/usr/share/pkgconfig)
+# Not what a wrapper such as mpicc says, which is the host's.
+set(MPI_SKIP_COMPILER_WRAPPER ON)
+set(MPI_C_HEADER_DIR ${CMAKE_SYSROOT}/usr/include/aarch64-linux-gnu/mpich)
+set(MPI_C_LIB_NAMES mpich)
+set(MPI_mpich_LIBRARY ${CMAKE_SYSROOT}/usr/lib/aarch64-linux-gnu/libmpich.so)
 # Read again after the compilers are known: CMake 3.25 takes the sysroot's headers for others, and would
 # put them before those of C++.
 set(CMAKE_PROJECT_INCLUDE ${CMAKE_CURRENT_LIST_FILE})

@@ -17,11 +17,11 @@ base=$PWD/build/arm64
 log=$base/packages.log
 
 libraries="libc6-dev libbenchmark-dev libjpeg-dev libpng-dev libtiff-dev libgif-dev libzip-dev libjansson-dev
-    libpopt-dev libhwloc-dev libdnnl-dev libopenblas-openmp-dev libcmocka-dev libgomp1 libstdc++6"
+    libpopt-dev libhwloc-dev libdnnl-dev libopenblas-openmp-dev libmpich-dev libcmocka-dev libgomp1 libstdc++6"
 compilers="gcc-aarch64-linux-gnu g++-aarch64-linux-gnu"
 emulator=qemu-user-static
 # What was unpacked, and a number that changes with this script; another list unpacks again.
-wanted="2 $libraries $compilers $emulator"
+wanted="3 $libraries $compilers $emulator"
 if [ -f "$base/packages" ] && [ "$(cat "$base/packages")" = "$wanted" ]; then
     exit 0
 fi

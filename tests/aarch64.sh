@@ -11,12 +11,14 @@ set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
 
-# Test programs, of `backends` alone; after a colon test cases. Not all gradients of models: their
-# difference quotients in double take minutes. The authors' gradients (oracle) are for larger ones.
+# Test programs, of `backends` alone; after a colon test cases. The derivatives that gradients are
+# compared with, quotients in double, are computed on x86-64.
 backends=neon
-units="kernels bf16_weights conv_algorithms flows:test_forward flows:test_inverse flows:test_samples_per_x
-    flows:test_gradients*two?channels,* flows:test_gradients*RRDBs flows:test_gradients*vessels*
-    flows:test_threads bf16 math oracle image_formats cpu backend random"
+units="kernels reversible flows:test_threads bf16_weights precision flows:test_forward flows:test_inverse
+    flows:test_samples_per_x flows:test_gradients* flows:test_sample_threads flows:test_singular_matrices
+    models conv conv_algorithms regression math checkpoint oracle image_formats safetensors bf16 logistic dequantise
+    resample start actnorm instance_norm checker parallel inv1x1 adam moments pool profile random cpu
+    backend bernoulli categorical pointwise squeeze onednn metrics npz superpixels warp"
 # Ten training steps, bitwise identical with 1 and 2 threads and after a resume; the checkpoint is
 # scored on x86-64.
 tasks="horses lfw denoise depth inpaint sr vessels"
@@ -51,6 +53,12 @@ same() {
 unit() {
     case $2 in
     *:*) export GB_TEST_FILTER="${2#*:}" ;;
+    esac
+    case $2 in
+    *gradients*)
+        export GB_TEST_DERIVATIVES=$PWD
+        (cd "$root" && "build/release/tests/test_${2%%:*}") >log 2>&1 || complain "test_$2 on x86-64"
+        ;;
     esac
     {
         (cd "$root" && GB_TEST_BACKENDS=$backends build/arm64/bin/emulator "build/$1/tests/test_${2%%:*}") >log 2>&1 &&
@@ -96,7 +104,21 @@ job() {
         ;;
     check)
         arm tables --check --task depth --threads 1 --results "$root/results" || complain "metrics"
-        grep -q 'scalar *identical' log || complain "not the scalar backend's bits"
+        [ "$(grep -c 'identical' log)" -eq 2 ] || complain "not the bits of the scalar backend and of neon"
+        ;;
+    mpi)
+        if ! command -v mpiexec.mpich >/dev/null; then
+            echo "== skipped: mpi, MPICH is missing"
+            return
+        fi
+        # shellcheck disable=SC2086
+        {
+            set -- train horses $cglow --batch 2 --samples 1 --iters 3 --threads 1 --shards 2
+            arm "$@" --out alone || complain "one process"
+            mpiexec.mpich -np 2 "$root/build/arm64/bin/emulator" "$root/build/aarch64/bench/glowbench" "$@" \
+                --out ranks >log 2>&1 || complain "two ranks"
+        }
+        same alone ranks
         ;;
     emulated)
         arm bench --filter '^conv/' && complain "times under emulation"
@@ -144,8 +166,8 @@ command -v ninja >/dev/null && export CMAKE_GENERATOR="${CMAKE_GENERATOR:-Ninja}
 # shellcheck disable=SC2086 # words
 programs=$(printf '%s\n' $units | sed 's/:.*//; s/^/test_/' | sort -u)
 # shellcheck disable=SC2086 # targets
-build aarch64 glowbench $programs
-build release glowbench
+build aarch64 glowbench gb_mpi $programs
+build release glowbench test_flows
 if command -v clang >/dev/null; then
     build aarch64-clang glowbench test_math test_bf16
 else
