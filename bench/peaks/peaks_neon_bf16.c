@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Matrix products of bf16 in 128-bit vectors, 2 x 4 by 4 x 2, added to fp32: what convolutions run on.
+// Matrix products of bf16 in 128-bit vectors, 2 x 4 by 4 x 2, added to fp32, which convolutions run
+// on.
 #include <arm_neon.h>
 
 #include "bench/peaks/peaks_body.h"

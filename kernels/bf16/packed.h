@@ -6,9 +6,9 @@
 //
 //   element (k, column) is at [panel][k / 2][column in the panel][k % 2]
 //
-// A row of a panel is what VDPBF16PS and BFDOT take from vectors, two rows are what BFMMLA does, and
-// 16 rows by 16 columns are a B tile of TDPBF16PS. Padding, of channels and of columns, holds zeros.
-// Gradients and moments have the same elements in the same order, in floats.
+// A row of a panel is what VDPBF16PS and BFDOT take from vectors, two rows are what BFMMLA does,
+// and 16 rows by 16 columns are a B tile of TDPBF16PS. Padding, of channels and of columns, holds
+// zeros. Gradients and moments have the same elements in the same order, in floats.
 #ifndef GB_BF16_PACKED_H
 #define GB_BF16_PACKED_H
 
