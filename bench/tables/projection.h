@@ -9,17 +9,18 @@
 #include "base/status.h"
 #include "bench/runner/row.h"
 
-// Adds the training steps with a time of DIRECTORY/backends/steps/*.jsonl to `steps`, in byte order of
-// the files' names; none if there is no such directory. GB_BAD_INPUT, GB_IO_ERROR, GB_OUT_OF_MEMORY;
-// what was added before is freed with `steps` either way.
+// Adds the training steps with a time of DIRECTORY/backends/steps/*.jsonl to `steps`, in byte order
+// of the files' names; none if there is no such directory. GB_BAD_INPUT, GB_IO_ERROR or
+// GB_OUT_OF_MEMORY; what was added before stays, and is freed with `steps`.
 enum gb_status gb_backend_steps_read(const char *directory, struct gb_rows *steps);
 
 enum { GB_PROJECTED = 128 };
 
 // "oneDNN 10 min 22 s, PyTorch 39 min 20 s": `seconds` of training of a results row (of run
 // configuration `run`) times the ratio of the fastest step of each to the native step of the same
-// problem, threads and label; the rows of the first native step that has one count. "" if no step of this
-// model, at its size and precision, was timed, or if the run changes the model's architecture.
+// problem, threads and label; the rows of the first native step that has one count. "" if no step
+// of this model, at its size and precision, was timed, or if the run changes the model's
+// architecture.
 void gb_projected_times(const struct gb_rows *steps, const json_t *run, const json_t *row,
                         double seconds, char text[static GB_PROJECTED]);
 

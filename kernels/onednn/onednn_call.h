@@ -70,8 +70,8 @@ enum gb_status gb_onednn_check(void);
 
 // ---- Reordering, timed separately ----
 
-// The dense data of an input as elements of `type`: the view's own, or a copy in `buffer`, rounded or
-// widened where the view has other elements.
+// The dense data of an input as elements of `type`: the view's own, or a copy in `buffer`, rounded
+// or widened where the view has other elements.
 const void *gb_onednn_dense_input(const struct gb_exec *exec, const struct gb_tensor *view,
                                   enum gb_type type, void *buffer);
 // Where oneDNN writes an output: the view itself if it is dense, otherwise `buffer`, from which
