@@ -24,9 +24,10 @@ struct gb_dot_product {
     size_t pixel;     // in_c, padded to an even number
     size_t row_pairs; // of a filter row
     struct gb_bf16_packed b;
-    // The input with its padding in bf16, dense, where it cannot be read in place.
+    // The input with its padding in bf16, dense, where it cannot be read in place: rows of all
+    // images one after the other, of which a thread copies up to window_rows at a time.
     int copy_h, copy_w;
-    size_t copy_elements;
+    size_t window_rows;
     size_t mr, spans;   // M in spans of mr pixels
     size_t block_spans; // in a block of MC pixels, which goes by all panels of B
 };
@@ -36,7 +37,7 @@ struct gb_dot_plan {
     struct gb_dot_product forward;
     // The data gradient: its products, one after the other in the same scratch, and the rows of its
     // epilogue's partial sums, one for each span.
-    size_t copy_bytes, transposed_bytes, partials;
+    size_t transposed_bytes, partials;
     int data_count;
     struct gb_dot_product data[];
 };

@@ -5,14 +5,17 @@
 #define GB_BF16_CONV_DOT_OPERANDS_TMPL_H
 
 #include "kernels/bf16/conv_dot.h"
+#include "kernels/epilogue/epilogue_tmpl.h"
 #include "kernels/parallel.h"
 #include "kernels/simd/simd.h"
 
 // ---- The input ----
 
-// Of the window of output (0, 0); strides in elements.
+// Strides in elements. Read in place, `data` is the window of output (0, 0); of a copy, `data` is
+// the first of the rows [first_row, end_row), which are counted through all images.
 struct input {
-    gb_bf16 *copy; // NULL: read in place
+    bool copied;
+    size_t first_row, end_row;
     const gb_bf16 *data;
     ptrdiff_t image, row, pixel;
 };
@@ -26,15 +29,27 @@ static bool read_in_place(const struct gb_dot_product *g, const struct gb_tensor
            stays_inside(&g->columns) && (g->columns.taps == 1 || in->pixel == in->c);
 }
 
-static struct input input_of(const struct gb_dot_product *g, const struct gb_tensor *in,
-                             gb_bf16 *room) {
+static struct input input_of(const struct gb_dot_product *g, const struct gb_tensor *in) {
     if (read_in_place(g, in))
         return (struct input){.data = gb_bf16_at(in, 0, g->rows.origin, g->columns.origin),
                               .image = in->image,
                               .row = in->row,
                               .pixel = in->pixel};
     const ptrdiff_t row = (ptrdiff_t)((size_t)g->copy_w * g->pixel);
-    return (struct input){room, room, g->copy_h * row, row, (ptrdiff_t)g->pixel};
+    return (struct input){
+        .copied = true, .image = g->copy_h * row, .row = row, .pixel = (ptrdiff_t)g->pixel};
+}
+
+static size_t copied_row(const struct gb_dot_product *g, const struct gb_pixel *p) {
+    return (size_t)p->n * (size_t)g->copy_h + (size_t)(p->i * g->rows.stride);
+}
+// Where output pixel `p` reads its window.
+static const gb_bf16 *window_at(const struct gb_dot_product *g, const struct input *in,
+                                const struct gb_pixel *p) {
+    const ptrdiff_t column = p->j * g->columns.stride * in->pixel;
+    if (in->copied)
+        return in->data + (ptrdiff_t)(copied_row(g, p) - in->first_row) * in->row + column;
+    return in->data + p->n * in->image + (ptrdiff_t)p->i * g->rows.stride * in->row + column;
 }
 
 // `count` values of a pixel, or of several next to each other.
@@ -71,36 +86,44 @@ static size_t round_narrow(const struct gb_tensor *in, ptrdiff_t at, size_t coun
     return j;
 }
 
-// Fills rows of the copy, counted through all images.
-static void copy_rows(const struct gb_dot_product *g, const struct input *copy,
-                      const struct gb_tensor *in, struct gb_range rows) {
+static void copy_row(const struct gb_dot_product *g, const struct gb_tensor *in, size_t row,
+                     gb_bf16 *to) {
     const size_t pixel = g->pixel, c = (size_t)in->c;
-    for (size_t row = rows.begin; row < rows.end; row++) {
-        const int n = (int)(row / (size_t)g->copy_h), h = (int)(row % (size_t)g->copy_h);
-        const int i = g->rows.origin + h;
-        gb_bf16 *to = copy->copy + n * copy->image + h * copy->row;
-        int begin = gb_max_int(-g->columns.origin, 0);
-        int end = gb_min_int(in->w - g->columns.origin, g->copy_w);
-        if (i < 0 || i >= in->h || begin >= end)
-            begin = end = 0;
-        memset(to, 0, (size_t)begin * pixel * sizeof *to);
-        memset(to + (size_t)end * pixel, 0, (size_t)(g->copy_w - end) * pixel * sizeof *to);
-        to += (size_t)begin * pixel;
-        const size_t count = (size_t)(end - begin);
-        ptrdiff_t at = n * in->image + i * in->row + (begin + g->columns.origin) * in->pixel;
-        if (pixel == c && in->pixel == in->c) {
-            round_values(in, at, count * c, to);
-            continue;
-        }
-        const size_t done = round_narrow(in, at, count, pixel, to);
-        at += (ptrdiff_t)done * in->pixel;
-        to += done * pixel;
-        for (size_t j = done; j < count; j++, at += in->pixel, to += pixel) {
-            round_values(in, at, c, to);
-            if (pixel > c)
-                to[c] = 0;
-        }
+    const int n = (int)(row / (size_t)g->copy_h), h = (int)(row % (size_t)g->copy_h);
+    const int i = g->rows.origin + h;
+    int begin = gb_max_int(-g->columns.origin, 0);
+    int end = gb_min_int(in->w - g->columns.origin, g->copy_w);
+    if (i < 0 || i >= in->h || begin >= end)
+        begin = end = 0;
+    memset(to, 0, (size_t)begin * pixel * sizeof *to);
+    memset(to + (size_t)end * pixel, 0, (size_t)(g->copy_w - end) * pixel * sizeof *to);
+    to += (size_t)begin * pixel;
+    const size_t count = (size_t)(end - begin);
+    ptrdiff_t at = n * in->image + i * in->row + (begin + g->columns.origin) * in->pixel;
+    if (pixel == c && in->pixel == in->c) {
+        round_values(in, at, count * c, to);
+        return;
     }
+    const size_t done = round_narrow(in, at, count, pixel, to);
+    at += (ptrdiff_t)done * in->pixel;
+    to += done * pixel;
+    for (size_t j = done; j < count; j++, at += in->pixel, to += pixel) {
+        round_values(in, at, c, to);
+        if (pixel > c)
+            to[c] = 0;
+    }
+}
+
+// Rows [first, end) in the thread's window, with as many of the rows up to `last` as it holds.
+static void copy_rows(const struct gb_dot_product *g, const struct gb_tensor *in, size_t first,
+                      size_t end, size_t last, gb_bf16 *room, struct input *copy) {
+    if (first >= copy->first_row && end <= copy->end_row)
+        return;
+    copy->data = room;
+    copy->first_row = first;
+    copy->end_row = gb_min_size(gb_max_size(last, end), first + g->window_rows);
+    for (size_t row = first; row < copy->end_row; row++)
+        copy_row(g, in, row, room + (ptrdiff_t)(row - first) * copy->row);
 }
 
 // ---- The data gradient's weights ----

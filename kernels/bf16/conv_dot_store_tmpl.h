@@ -98,13 +98,20 @@ GB_INLINE void store_forward(const struct stores *s, const struct pixel *pixels,
     }
 }
 
+// A span's partial sums grow from call to call; `begins`: this is the first.
 GB_INLINE void store_backward(const struct stores *s, const struct pixel *pixels, size_t count,
                               size_t channel, int lanes, const float *sums, size_t row,
-                              float *partial, enum gb_activation activation, enum width width,
-                              bool bf16) {
+                              float *partial, bool begins, enum gb_activation activation,
+                              enum width width, bool bf16) {
     const struct two scale = parameters(s->backward->scale, channel, 1);
+    float *const bias = partial + channel;
+    float *const log_scale = bias + partial_row(s->out->c) / 2;
     struct two d_bias = {0}, d_log_scale = {0};
     const int first = first_lanes(lanes);
+    if (!begins) {
+        d_bias = sums_of(bias, FULL);
+        d_log_scale = sums_of(log_scale, FULL);
+    }
     for (size_t m = 0; m < count; m++, sums += row) {
         const struct two x = load_two(pixels[m].x, channel, lanes, width, bf16);
         struct two g = sums_of(sums, width);
@@ -124,66 +131,96 @@ GB_INLINE void store_backward(const struct stores *s, const struct pixel *pixels
         }
         store_two(pixels[m].out, channel, lanes, g, width, bf16);
     }
-    const size_t half = partial_row(s->out->c) / 2;
-    gb_v_store(partial + channel, d_bias.first);
-    gb_v_store(partial + channel + GB_LANES, d_bias.second);
-    gb_v_store(partial + half + channel, d_log_scale.first);
-    gb_v_store(partial + half + channel + GB_LANES, d_log_scale.second);
+    gb_v_store(bias, d_bias.first);
+    gb_v_store(bias + GB_LANES, d_bias.second);
+    gb_v_store(log_scale, d_log_scale.first);
+    gb_v_store(log_scale + GB_LANES, d_log_scale.second);
 }
 
-GB_INLINE void store_as(const struct stores *s, const struct pixel *pixels, size_t count,
-                        size_t channel, int lanes, const float *sums, size_t row, float *partial,
+// Sums of a span's pixels by up to two vectors of outputs, of which `stored` pixels are done; a
+// vector behind them is readable.
+struct sums {
+    const struct pixel *pixels;
+    size_t count, stored;
+    size_t channel, lanes;
+    const float *at;
+    size_t row; // floats from a pixel to the next
+    float *partial;
+};
+
+GB_INLINE void store_as(const struct stores *s, const struct sums *sums, size_t count,
                         enum gb_activation activation, enum width width, bool bf16) {
+    const struct pixel *pixels = sums->pixels + sums->stored;
+    const float *at = sums->at + sums->stored * sums->row;
+    const size_t channel = sums->channel, row = sums->row;
+    const int lanes = (int)sums->lanes;
     if (s->forward) {
-        store_forward(s, pixels, count, channel, lanes, sums, row, activation, width, bf16);
+        store_forward(s, pixels, count, channel, lanes, at, row, activation, width, bf16);
         return;
     }
     if (s->backward) {
-        store_backward(s, pixels, count, channel, lanes, sums, row, partial, activation, width,
-                       bf16);
+        store_backward(s, pixels, count, channel, lanes, at, row, sums->partial, sums->stored == 0,
+                       activation, width, bf16);
         return;
     }
-    for (size_t m = 0; m < count; m++, sums += row)
-        store_two(pixels[m].out, channel, lanes, sums_of(sums, width), width, bf16);
+    for (size_t m = 0; m < count; m++, at += row)
+        store_two(pixels[m].out, channel, lanes, sums_of(at, width), width, bf16);
 }
 
-GB_INLINE void store_typed(const struct stores *s, const struct pixel *pixels, size_t count,
-                           size_t channel, int lanes, const float *sums, size_t row, float *partial,
+GB_INLINE void store_typed(const struct stores *s, const struct sums *sums, size_t count,
                            enum width width, bool bf16) {
     switch (s->activation) {
     case GB_IDENTITY:
-        store_as(s, pixels, count, channel, lanes, sums, row, partial, GB_IDENTITY, width, bf16);
+        store_as(s, sums, count, GB_IDENTITY, width, bf16);
         break;
     case GB_RELU:
-        store_as(s, pixels, count, channel, lanes, sums, row, partial, GB_RELU, width, bf16);
+        store_as(s, sums, count, GB_RELU, width, bf16);
         break;
     case GB_LEAKY_RELU:
-        store_as(s, pixels, count, channel, lanes, sums, row, partial, GB_LEAKY_RELU, width, bf16);
+        store_as(s, sums, count, GB_LEAKY_RELU, width, bf16);
         break;
     case GB_TANH:
-        store_as(s, pixels, count, channel, lanes, sums, row, partial, GB_TANH, width, bf16);
+        store_as(s, sums, count, GB_TANH, width, bf16);
         break;
     }
 }
 
-// Sums of `count` pixels, rows of `row` outputs from `column` on; a vector behind them is readable.
-static void store_sums(const struct stores *s, const struct pixel *pixels, size_t count,
-                       size_t column, size_t row, const float *sums, float *partial) {
+// Up to `pixels` more.
+static void store_some(const struct stores *s, struct sums *sums, size_t pixels) {
     const bool bf16 = s->out->type == GB_BF16;
-    const size_t end = gb_min_size(column + row, (size_t)s->out->c);
-    for (size_t channel = column; channel < end; channel += 2 * GB_LANES, sums += 2 * GB_LANES) {
-        const int lanes = (int)gb_min_size(end - channel, 2 * GB_LANES);
-        const enum width width = lanes == 2 * GB_LANES ? FULL : lanes > GB_LANES ? PARTIAL : SINGLE;
-#define STORE(width, bf16)                                                                         \
-    store_typed(s, pixels, count, channel, lanes, sums, row, partial, width, bf16)
-        if (width == FULL)
-            bf16 ? STORE(FULL, true) : STORE(FULL, false);
-        else if (width == PARTIAL)
-            bf16 ? STORE(PARTIAL, true) : STORE(PARTIAL, false);
-        else
-            bf16 ? STORE(SINGLE, true) : STORE(SINGLE, false);
-#undef STORE
-    }
+    const size_t count = gb_min_size(pixels, sums->count - sums->stored);
+    if (count == 0)
+        return;
+    if (sums->lanes == 2 * GB_LANES)
+        bf16 ? store_typed(s, sums, count, FULL, true) : store_typed(s, sums, count, FULL, false);
+    else if (sums->lanes > GB_LANES)
+        bf16 ? store_typed(s, sums, count, PARTIAL, true)
+             : store_typed(s, sums, count, PARTIAL, false);
+    else
+        bf16 ? store_typed(s, sums, count, SINGLE, true)
+             : store_typed(s, sums, count, SINGLE, false);
+    sums->stored += count;
+}
+
+// What a micro-kernel makes: `width` outputs of a span, from `column` on.
+struct tile {
+    const struct stores *stores;
+    const struct pixel *pixels;
+    size_t count, column, width;
+    float *partial;
+};
+
+// Two vectors of a tile's outputs from number `vector` on; without lanes where all are padding.
+static struct sums sums_at(const struct tile *tile, size_t vector, const float *at, size_t row) {
+    const size_t channel = tile->column + vector * GB_LANES, c = (size_t)tile->stores->out->c;
+    const size_t end = gb_min_size(tile->column + tile->width, c);
+    return (struct sums){.pixels = tile->pixels,
+                         .count = channel < end ? tile->count : 0,
+                         .channel = channel,
+                         .lanes = channel < end ? gb_min_size(end - channel, 2 * GB_LANES) : 0,
+                         .at = at,
+                         .row = row,
+                         .partial = tile->partial};
 }
 
 #endif

@@ -5,6 +5,7 @@
 #define GB_BF16_MULTIPLY_TILES_TMPL_H
 
 #include "kernels/bf16/conv_dot.h"
+#include "kernels/bf16/conv_dot_store_tmpl.h"
 #include "kernels/simd/simd.h"
 
 enum { WORK_SAVED = 4 }; // against fp32, or more
@@ -16,6 +17,19 @@ enum { TILE_ELEMENTS = 2 * GB_TILE_PAIRS, MAX_TILES = MAX_BLOCK_PIXELS / TILE_RO
 static size_t micro_kernel_mr(size_t columns) {
     return columns > GB_LANES ? 2 * TILE_ROWS : MAX_MR;
 }
+
+// A block is one span where all of B stays in the second-level cache: its pixels stay in the first
+// level, which is worth more than to keep a panel there.
+static size_t block_pixels(const struct gb_dot_product *g) {
+    enum { B_BYTES = 1 << 20 };
+    return gb_bf16_packed_count(&g->b) * sizeof(gb_bf16) <= B_BYTES ? g->mr : MAX_BLOCK_PIXELS;
+}
+
+// Sums of 32 x 32 or 64 x 16, dense and stored at once: little of the first-level cache, which A
+// and what passes of B fill.
+struct kernel_state {
+    _Alignas(GB_ALIGNMENT) float sums[MAX_MR * GB_LANES + GB_LANES];
+};
 
 // Where the pixels of a block read their windows; those of a tile are at equal distances, in the
 // input or gathered in scratch.
@@ -40,7 +54,8 @@ static size_t micro_kernel_scratch(const struct gb_dot_product *g) {
 }
 
 // Tile registers: sums 0 to 3; whole blocks of K in 4 and 6, the rest of a filter row in 5 and 7.
-static void micro_kernel_begin(const struct gb_dot_product *g) {
+static void micro_kernel_begin(const struct gb_dot_product *g, struct kernel_state *state) {
+    (void)state;
     const size_t rest = g->row_pairs % GB_TILE_PAIRS;
     struct gb_tile_shapes shapes = {.palette = 1};
     for (int tile = 0; tile < 8; tile++) {
@@ -53,7 +68,8 @@ static void micro_kernel_begin(const struct gb_dot_product *g) {
     }
     gb_tiles_configure(&shapes);
 }
-static void micro_kernel_end(void) {
+static void micro_kernel_end(struct kernel_state *state) {
+    (void)state;
     gb_tiles_release();
 }
 
@@ -87,13 +103,22 @@ static void micro_kernel_enter(const struct gb_dot_product *g, struct dot_input 
 #define LOAD_A(t, tile) gb_tile_load(t, a[tile], (size_t)in[tile].pixel * sizeof(gb_bf16))
 #define LOAD_B(t, vector) gb_tile_load(t, b + 2 * GB_LANES * (vector), b_row)
 
-// A block of K: A and B in the tiles `a_tile` and `b_tile`. Loading B's first tile again costs
-// nothing, and leaves registers for blocks of another length.
-#define STEP(a_tile, b_tile)                                                                       \
+// A block of K: A and B in the tiles `a_tile` and `b_tile`, and where all blocks have one length
+// (`whole`) in `a_next` and `b_next`. Otherwise B's first tile is loaded again, which leaves
+// registers for the blocks of another length.
+#define STEP(a_tile, b_tile, a_next, b_next, whole)                                                \
     do {                                                                                           \
         LOAD_B(b_tile, 0);                                                                         \
         LOAD_A(a_tile, 0);                                                                         \
         gb_tile_multiply(0, a_tile, b_tile);                                                       \
+        if (tiles == 2 && vectors == 2 && (whole)) {                                               \
+            LOAD_B(b_next, 1);                                                                     \
+            gb_tile_multiply(1, a_tile, b_next);                                                   \
+            LOAD_A(a_next, 1);                                                                     \
+            gb_tile_multiply(2, a_next, b_tile);                                                   \
+            gb_tile_multiply(3, a_next, b_next);                                                   \
+            break;                                                                                 \
+        }                                                                                          \
         if (tiles == 2 && vectors == 2) {                                                          \
             LOAD_B(b_tile, 1);                                                                     \
             gb_tile_multiply(1, a_tile, b_tile);                                                   \
@@ -129,10 +154,12 @@ static void micro_kernel_enter(const struct gb_dot_product *g, struct dot_input 
         }                                                                                          \
     } while (0)
 
-// `tiles` of pixels by `vectors` of outputs, at most four in all; both 2, or one of them 1.
+// `tiles` of pixels by `vectors` of outputs: 2 by 2, or up to 4 by 1.
 GB_INLINE void multiply(const struct gb_dot_product *g, const struct tile_rows *in,
-                        const gb_bf16 *b, size_t width, float *sums, int tiles, int vectors) {
-    const size_t b_row = width * 2 * sizeof *b, sums_row = width * sizeof *sums;
+                        const gb_bf16 *b, size_t width, float *sums, int tiles, int vectors,
+                        bool whole) {
+    const size_t b_row = width * 2 * sizeof *b;
+    const size_t row = (size_t)vectors * GB_LANES, down = TILE_ROWS * row;
     gb_tile_clear(0);
     gb_tile_clear(1);
     gb_tile_clear(2);
@@ -143,65 +170,64 @@ GB_INLINE void multiply(const struct gb_dot_product *g, const struct tile_rows *
         for (int t = 0; t < tiles; t++)
             a[t] = in[t].a + r * in[t].row;
         for (; pairs >= GB_TILE_PAIRS; pairs -= GB_TILE_PAIRS) {
-            STEP(4, 6);
+            STEP(4, 6, 5, 7, whole);
             b += TILE_ELEMENTS * width;
             for (int t = 0; t < tiles; t++)
                 a[t] += TILE_ELEMENTS;
         }
-        if (pairs) {
-            STEP(5, 7);
+        if (!whole && pairs) {
+            STEP(5, 7, 5, 7, false);
             b += 2 * pairs * width;
         }
     }
-    const size_t down = TILE_ROWS * width;
-    gb_tile_store(0, sums, sums_row);
+    gb_tile_store(0, sums, row * sizeof *sums);
     if (tiles == 2 && vectors == 2) {
-        gb_tile_store(1, sums + GB_LANES, sums_row);
-        gb_tile_store(2, sums + down, sums_row);
-        gb_tile_store(3, sums + down + GB_LANES, sums_row);
+        gb_tile_store(1, sums + GB_LANES, row * sizeof *sums);
+        gb_tile_store(2, sums + down, row * sizeof *sums);
+        gb_tile_store(3, sums + down + GB_LANES, row * sizeof *sums);
         return;
     }
-    const size_t next = tiles > 1 ? down : GB_LANES;
     if (tiles * vectors > 1)
-        gb_tile_store(1, sums + next, sums_row);
-    if (tiles * vectors > 2)
-        gb_tile_store(2, sums + 2 * next, sums_row);
-    if (tiles * vectors > 3)
-        gb_tile_store(3, sums + 3 * next, sums_row);
+        gb_tile_store(1, sums + (tiles > 1 ? down : GB_LANES), row * sizeof *sums);
+    if (tiles > 2)
+        gb_tile_store(2, sums + 2 * down, row * sizeof *sums);
+    if (tiles > 3)
+        gb_tile_store(3, sums + 3 * down, row * sizeof *sums);
 }
 
 #define MULTIPLY(tiles, vectors)                                                                   \
     static void multiply_##tiles##_##vectors(const struct gb_dot_product *g,                       \
                                              const struct tile_rows *in, const gb_bf16 *b,         \
                                              size_t width, float *sums) {                          \
-        multiply(g, in, b, width, sums, tiles, vectors);                                           \
+        if (g->row_pairs % GB_TILE_PAIRS == 0)                                                     \
+            multiply(g, in, b, width, sums, tiles, vectors, true);                                 \
+        else                                                                                       \
+            multiply(g, in, b, width, sums, tiles, vectors, false);                                \
     }
 MULTIPLY(1, 1)
 MULTIPLY(2, 1)
 MULTIPLY(3, 1)
 MULTIPLY(4, 1)
-MULTIPLY(2, 2)
 MULTIPLY(1, 2)
-MULTIPLY(1, 3)
-MULTIPLY(1, 4)
+MULTIPLY(2, 2)
 
+// A panel of outputs, two vectors at a time.
 static void micro_kernel(const struct gb_dot_product *g, const struct dot_input *in, size_t first,
-                         size_t count, const gb_bf16 *b, size_t width, float *sums) {
+                         const gb_bf16 *b, const struct tile *tile, struct kernel_state *state) {
     typedef void kernel(const struct gb_dot_product *, const struct tile_rows *, const gb_bf16 *,
                         size_t, float *);
-    static kernel *const by_tiles[] = {multiply_1_1, multiply_2_1, multiply_3_1, multiply_4_1};
-    static kernel *const by_vectors[] = {multiply_1_1, multiply_1_2, multiply_1_3, multiply_1_4};
+    static kernel *const one[] = {multiply_1_1, multiply_2_1, multiply_3_1, multiply_4_1};
+    static kernel *const two[] = {multiply_1_2, multiply_2_2};
     const struct tile_rows *tiles = &in->tiles[first / TILE_ROWS];
-    const size_t tile_count = gb_ceil_div(count, TILE_ROWS), vectors = width / GB_LANES;
-    if (tile_count == 1) {
-        by_vectors[vectors - 1](g, tiles, b, width, sums);
-        return;
+    const size_t tile_count = gb_ceil_div(tile->count, TILE_ROWS);
+    const size_t vectors = tile->width / GB_LANES;
+    for (size_t v = 0, some; v < vectors; v += some, b += 2 * GB_LANES * some) {
+        some = tile_count <= 2 && v + 2 <= vectors ? 2 : 1;
+        kernel *const multiply_some = some == 2 ? two[tile_count - 1] : one[tile_count - 1];
+        multiply_some(g, tiles, b, tile->width, state->sums);
+        struct sums sums = sums_at(tile, v, state->sums, some * GB_LANES);
+        store_some(tile->stores, &sums, tile->count);
     }
-    size_t v = 0;
-    for (; tile_count == 2 && v + 2 <= vectors; v += 2)
-        multiply_2_2(g, tiles, b + 2 * GB_LANES * v, width, sums + GB_LANES * v);
-    for (; v < vectors; v++)
-        by_tiles[tile_count - 1](g, tiles, b + 2 * GB_LANES * v, width, sums + GB_LANES * v);
 }
 
 #endif

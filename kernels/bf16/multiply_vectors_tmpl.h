@@ -5,6 +5,7 @@
 #define GB_BF16_MULTIPLY_VECTORS_TMPL_H
 
 #include "kernels/bf16/conv_dot.h"
+#include "kernels/bf16/conv_dot_store_tmpl.h"
 #include "kernels/simd/simd.h"
 
 enum { MAX_MR = 12, MAX_BLOCK_PIXELS = 192 };
@@ -16,6 +17,15 @@ static size_t micro_kernel_mr(size_t columns) {
     return columns >= 4 * GB_LANES ? 6 : columns > 2 * GB_LANES ? 8 : MAX_MR;
 }
 
+static size_t block_pixels(const struct gb_dot_product *g) {
+    (void)g;
+    return MAX_BLOCK_PIXELS;
+}
+
+struct kernel_state {
+    _Alignas(GB_ALIGNMENT) float sums[MAX_MR * GB_BF16_NR + GB_LANES];
+};
+
 // Where the pixels of a block read their windows.
 struct dot_input {
     const gb_bf16 *a[MAX_BLOCK_PIXELS];
@@ -26,10 +36,12 @@ static size_t micro_kernel_scratch(const struct gb_dot_product *g) {
     (void)g;
     return 0;
 }
-static void micro_kernel_begin(const struct gb_dot_product *g) {
-    (void)g;
+static void micro_kernel_begin(const struct gb_dot_product *g, struct kernel_state *state) {
+    (void)g, (void)state;
 }
-static void micro_kernel_end(void) {}
+static void micro_kernel_end(struct kernel_state *state) {
+    (void)state;
+}
 static void micro_kernel_enter(const struct gb_dot_product *g, struct dot_input *in, size_t count,
                                void *scratch) {
     (void)g, (void)in, (void)count, (void)scratch;
@@ -179,12 +191,17 @@ static void multiply_slice(const struct gb_dot_product *g, const struct dot_inpu
     }
 }
 
-// A panel of `width` outputs, which is several slices where vectors are short.
+// A panel, which is several slices where vectors are short.
 static void micro_kernel(const struct gb_dot_product *g, const struct dot_input *in, size_t first,
-                         size_t count, const gb_bf16 *b, size_t width, float *sums) {
+                         const gb_bf16 *b, const struct tile *tile, struct kernel_state *state) {
+    const size_t width = tile->width;
     for (size_t at = 0; at < width; at += SLICE)
-        multiply_slice(g, in, first, count, b + 2 * at, width,
-                       gb_min_size(width - at, SLICE) / GB_LANES, sums + at);
+        multiply_slice(g, in, first, tile->count, b + 2 * at, width,
+                       gb_min_size(width - at, SLICE) / GB_LANES, state->sums + at);
+    for (size_t v = 0; v * GB_LANES < width; v += 2) {
+        struct sums sums = sums_at(tile, v, state->sums + v * GB_LANES, width);
+        store_some(tile->stores, &sums, tile->count);
+    }
 }
 
 #endif
