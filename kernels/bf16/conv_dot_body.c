@@ -26,8 +26,8 @@ static int axis_extent(const struct gb_dot_axis *a) {
     return a->taps && a->outputs ? (a->outputs - 1) * a->stride + a->taps : 0;
 }
 
-// Rows of the copy: what a block reads, and beyond that as much as the second-level cache holds next
-// to B, since each window begins with rows that the one before it had.
+// Rows of the copy: what a block reads, and beyond that as much as the second-level cache holds
+// next to B, since each window begins with rows that the one before it had.
 static size_t window_rows(const struct gb_dot_product *g) {
     enum { WINDOW_BYTES = 3 << 16 };
     const size_t height = (size_t)g->rows.outputs, width = (size_t)g->columns.outputs;

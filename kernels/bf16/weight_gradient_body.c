@@ -112,192 +112,228 @@ struct k_block {
     size_t first, rows; // of dy
 };
 
-// A row of packed x: that of an image, or outside of it.
-struct x_row {
-    int n, row;
-    bool inside;
+// Where the pixels of ROUND pairs are, from channel 0 on; NULL: outside of the image, zeros. Where
+// all are inside and at equal distances, `step` is that distance in bytes and only the first is
+// noted.
+struct round {
+    ptrdiff_t step;
+    const char *pixels[2 * ROUND];
 };
-static struct x_row x_row_at(const struct run *run, const struct k_block *block, size_t packed) {
-    const struct gradient *g = &run->g;
-    const struct gb_conv_problem *p = &run->plan->problem;
-    size_t r, a;
-    if (g->k.by_filter_row) {
-        r = block->first + packed % block->rows;
-        a = packed / block->rows;
-    } else {
-        const size_t step = g->k.segment_rows + g->kernel_h - 1;
-        r = block->first + packed / step * g->k.segment_rows;
-        a = packed % step;
-    }
-    const int row = (int)(r % g->k.image) * p->stride_h + (int)a - p->pad_h;
-    return (struct x_row){(int)(r / g->k.image), row, row >= 0 && row < p->h};
-}
+static const _Alignas(GB_ALIGNMENT) char zeros[GB_LANES * sizeof(float)];
 
-// A row of pixels of which pairs are packed; the rest of the last pair, and what is outside of the
-// image, are zeros.
+// Pixels of a row of dy, or those of x that they read.
 struct pixel_row {
-    const char *at;               // of column 0, from the panel's channels on; NULL: all zeros
-    int width, count;             // of the image, of dy
-    int first, stride;            // columns: of the first pixel of dy, from one to the next
-    int inside_begin, inside_end; // pairs that are inside of the image
+    const char *row;   // NULL: outside of the image
+    int first, stride; // columns: of the first pixel, from one to the next
+    int begin, end;    // pixels that are inside
     ptrdiff_t pixel_bytes;
 };
 
 static struct pixel_row pixel_row_of(const struct gb_tensor *t, int count, int first, int stride) {
-    const int last = t->w - 1 - first - stride; // where 0 is the last first pixel inside
-    return (struct pixel_row){
-        .width = t->w,
-        .count = count,
-        .first = first,
-        .stride = stride,
-        .inside_begin = first < 0 ? (2 * stride - 1 - first) / (2 * stride) : 0,
-        .inside_end = last < 0 ? 0 : gb_min_int(last / (2 * stride) + 1, count / 2),
-        .pixel_bytes = t->pixel * (ptrdiff_t)gb_type_bytes(t->type)};
+    const int begin = first < 0 ? (stride - 1 - first) / stride : 0;
+    const int end = first < t->w ? (t->w - 1 - first) / stride + 1 : 0;
+    return (struct pixel_row){.first = first,
+                              .stride = stride,
+                              .begin = begin,
+                              .end = gb_min_int(end, count),
+                              .pixel_bytes = t->pixel * (ptrdiff_t)gb_type_bytes(t->type)};
 }
 
-// Two pixels, of which so many channels are read, as pairs of channels.
-GB_INLINE gb_pairs pair_of(const void *first, int first_lanes, const void *second, int second_lanes,
-                           enum gb_type type) {
-    if (type == GB_BF16)
-        return gb_pairs_zip(first, first_lanes, second, second_lanes);
-    return gb_pairs_interleave(
-        gb_pairs_round(gb_v_load_part(first, first_lanes), gb_v_load_part(second, second_lanes)));
+// Pairs [begin, end) of the row, to the pointers from `to` on; returns where the next ones go.
+static const char **point_at(const struct pixel_row *r, int begin, int end, const char **to) {
+    const int inside_end = r->row ? gb_min_int(2 * end, r->end) : 0;
+    const ptrdiff_t step = r->stride * r->pixel_bytes;
+    int m = 2 * begin;
+    for (; m < 2 * end && m < r->begin; m++)
+        *to++ = NULL;
+    const char *at = r->row + (m * r->stride + r->first) * r->pixel_bytes;
+    for (; m < inside_end; m++, at += step)
+        *to++ = at;
+    for (; m < 2 * end; m++)
+        *to++ = NULL;
+    return to;
 }
 
-static bool is_inside(const struct pixel_row *row, int column) {
-    return column >= 0 && column < row->width;
-}
-
-// A pair at the edge of the image.
-static gb_pairs edge_pair(const struct pixel_row *row, int q, enum gb_type type, int lanes) {
-    const int column = 2 * q * row->stride + row->first, next = column + row->stride;
-    const bool has_next = 2 * q + 1 < row->count && is_inside(row, next);
-    return pair_of(row->at + column * row->pixel_bytes, is_inside(row, column) ? lanes : 0,
-                   row->at + next * row->pixel_bytes, has_next ? lanes : 0, type);
-}
-
-// Pairs [begin, end) of a row, to vectors.
-GB_INLINE void pack_row(const struct pixel_row *row, int begin, int end, enum gb_type type,
-                        int lanes, gb_bf16 *to) {
-    const ptrdiff_t next = row->stride * row->pixel_bytes;
-    const int inside_end = gb_min_int(end, row->inside_end);
-    int q = begin;
-    for (; q < end && q < row->inside_begin; q++, to += GB_LANES * 2)
-        gb_pairs_store(to, edge_pair(row, q, type, lanes));
-    const char *at = row->at + (2 * q * row->stride + row->first) * row->pixel_bytes;
-    for (; q < inside_end; q++, at += 2 * next, to += GB_LANES * 2)
-        gb_pairs_store(to, pair_of(at, lanes, at + next, lanes, type));
-    for (; q < end; q++, to += GB_LANES * 2)
-        gb_pairs_store(to, edge_pair(row, q, type, lanes));
-}
-
-// Pairs of a vector of channels, one after the other: as vectors, or as a tile of A has them.
-struct packed_vector {
-    gb_bf16 *to;
-    size_t pair, stride; // tiles: pairs from a channel to the next; 0: ROUND, tile after tile
-    enum gb_type type;
-    int lanes;
-    bool transposed;
-    _Alignas(GB_ALIGNMENT) gb_bf16 round[ROUND * GB_LANES * 2];
-};
-
-static void pack_some(struct packed_vector *v, const struct pixel_row *row, int begin, int end,
-                      gb_bf16 *to) {
-    if (!row->at)
-        memset(to, 0, (size_t)(end - begin) * GB_LANES * 2 * sizeof *to);
-    else if (v->type == GB_BF16 && v->lanes == GB_LANES)
-        pack_row(row, begin, end, GB_BF16, GB_LANES, to);
-    else if (v->type == GB_BF16)
-        pack_row(row, begin, end, GB_BF16, v->lanes, to);
-    else
-        pack_row(row, begin, end, GB_F32, v->lanes, to);
-}
-
-static void store_tile(const struct packed_vector *v) {
-    const size_t first = v->pair - ROUND;
-    float *to = (float *)(void *)v->to + (v->stride ? first : first * GB_LANES);
-    gb_transpose((const float *)(const void *)v->round, GB_LANES, to,
-                 v->stride ? v->stride : ROUND);
-}
-
-// Appends pairs [begin, end) of a row.
-static void pack_pairs(struct packed_vector *v, const struct pixel_row *row, int begin, int end) {
-    if (!v->transposed) {
-        pack_some(v, row, begin, end, v->to + v->pair * GB_LANES * 2);
-        v->pair += (size_t)(end - begin);
-        return;
-    }
-    for (int count; begin < end; begin += count) {
-        const size_t filled = v->pair % ROUND;
-        count = gb_min_int(end - begin, ROUND - (int)filled);
-        pack_some(v, row, begin, begin + count, v->round + filled * GB_LANES * 2);
-        v->pair += (size_t)count;
-        if (v->pair % ROUND == 0)
-            store_tile(v);
-    }
-}
-
-// Pairs [first, end) of a panel's filter column; beyond the last row they are zeros.
-static void pack_x(const struct run *run, const struct k_block *block, size_t column, size_t first,
-                   size_t end) {
+// The row of x that packed row number `packed` is; NULL where it is outside of the image. Divisions
+// of 32 bits take half the time.
+static const char *x_row_at(const struct run *run, const struct k_block *block, uint32_t packed) {
     const struct gradient *g = &run->g;
     const struct gb_conv_problem *p = &run->plan->problem;
-    const size_t rows = packed_rows(g, block->rows), pairs = g->k.pairs;
-    const size_t panel = column / g->kernel_w;
-    const int channel = (int)panel * GB_LANES, b = (int)(column % g->kernel_w);
-    struct packed_vector v = {.to = run->packed_x + column * g->x_pairs * GB_LANES * 2,
-                              .pair = first,
-                              .stride = g->dense_tiles ? 0 : g->x_pairs,
-                              .type = run->x->type,
-                              .lanes = gb_min_int(p->c - channel, GB_LANES),
-                              .transposed = A_IS_TRANSPOSED && !g->exchanged};
-    struct pixel_row row = pixel_row_of(run->x, run->plan->out_w, b - p->pad_w, p->stride_w);
-    while (v.pair < end) {
-        const size_t packed = v.pair / pairs, begin = v.pair % pairs;
-        const struct x_row at =
-            packed < rows ? x_row_at(run, block, packed) : (struct x_row){.inside = false};
-        row.at = at.inside
-                     ? gb_advance(run->x, at.n * run->x->image + at.row * run->x->row + channel)
-                     : NULL;
-        pack_pairs(&v, &row, (int)begin, (int)gb_min_size(pairs, begin + end - v.pair));
+    const uint32_t rows = (uint32_t)block->rows, image = (uint32_t)g->k.image;
+    const uint32_t segment = (uint32_t)g->k.segment_rows;
+    uint32_t r = (uint32_t)block->first, a;
+    if (g->k.by_filter_row) {
+        r += packed % rows;
+        a = packed / rows;
+    } else {
+        const uint32_t step = segment + (uint32_t)g->kernel_h - 1;
+        r += packed / step * segment;
+        a = packed % step;
+    }
+    const int row = (int)(r % image) * p->stride_h + (int)a - p->pad_h;
+    if (row < 0 || row >= p->h)
+        return NULL;
+    return gb_advance(run->x, (ptrdiff_t)(r / image) * run->x->image + row * run->x->row);
+}
+
+// The rows that a round's pairs are in.
+struct round_rows {
+    int count;
+    struct {
+        const char *row; // NULL: zeros
+        int begin, end;  // pairs
+    } rows[ROUND];
+};
+
+// Pairs [first, first + ROUND) of the packed rows of x; beyond the last one they are zeros.
+static void rows_of_x(const struct run *run, const struct k_block *block, size_t first,
+                      struct round_rows *r) {
+    const size_t rows = packed_rows(&run->g, block->rows), pairs = run->g.k.pairs;
+    size_t packed = (uint32_t)first / (uint32_t)pairs, begin = (uint32_t)first % (uint32_t)pairs;
+    r->count = 0;
+    for (size_t left = ROUND, some; left > 0; left -= some, packed++, begin = 0) {
+        some = gb_min_size(pairs - begin, left);
+        r->rows[r->count].row = packed < rows ? x_row_at(run, block, (uint32_t)packed) : NULL;
+        r->rows[r->count].begin = (int)begin;
+        r->rows[r->count++].end = (int)(begin + some);
     }
 }
 
-static void pack_dy(const struct run *run, const struct k_block *block, size_t vector) {
-    const struct gradient *g = &run->g;
+// Pairs [first, first + ROUND) of the segment of dy that begins at row `segment`.
+static void rows_of_dy(const struct run *run, const struct k_block *block, size_t segment,
+                       size_t first, struct round_rows *r) {
+    const struct gb_bf16_gradient *k = &run->g.k;
     const struct gb_tensor *dy = run->dy;
-    const int channel = (int)vector * GB_LANES;
-    struct packed_vector v = {.to = run->packed_dy + vector * g->dy_pairs * GB_LANES * 2,
-                              .stride = 0,
-                              .type = GB_BF16,
-                              .lanes = gb_max_int(gb_min_int(dy->c - channel, GB_LANES), 0),
-                              .transposed = A_IS_TRANSPOSED && g->exchanged};
-    struct pixel_row row = pixel_row_of(dy, dy->w, 0, 1);
-    const struct pixel_row zeros = {.at = NULL};
-    for (size_t r = block->first; r < block->first + block->rows; r++) {
-        row.at = gb_advance(dy, (ptrdiff_t)(r / g->k.image) * dy->image +
-                                    (ptrdiff_t)(r % g->k.image) * dy->row + channel);
-        pack_pairs(&v, &row, 0, (int)g->k.pairs);
-        if (gb_bf16_gradient_ends(&g->k, r))
-            pack_pairs(&v, &zeros, 0, (int)(gb_round_up(v.pair, ROUND) - v.pair));
+    const size_t end = gb_min_size(segment + k->segment_rows, block->first + block->rows);
+    size_t row = segment + first / k->pairs, begin = first % k->pairs;
+    r->count = 0;
+    for (size_t left = ROUND, some; left > 0; left -= some, row++, begin = 0) {
+        some = gb_min_size(k->pairs - begin, left);
+        r->rows[r->count].row = row < end
+                                    ? gb_advance(dy, (ptrdiff_t)(row / k->image) * dy->image +
+                                                         (ptrdiff_t)(row % k->image) * dy->row)
+                                    : NULL;
+        r->rows[r->count].begin = (int)begin;
+        r->rows[r->count++].end = (int)(begin + some);
     }
 }
 
-// A thread's share of both. Rows of x are the outer loop: a panel's channels are half a cache line
-// of each pixel, and filter columns read them again.
+static void point_at_round(const struct round_rows *r, struct pixel_row row, struct round *round) {
+    const char **to = round->pixels;
+    const int begin = r->rows[0].begin, end = r->rows[0].end;
+    round->step = 0;
+    if (r->count == 1 && r->rows[0].row && 2 * begin >= row.begin && 2 * end <= row.end) {
+        round->step = row.stride * row.pixel_bytes;
+        *to = r->rows[0].row + (2 * begin * row.stride + row.first) * row.pixel_bytes;
+        return;
+    }
+    for (int i = 0; i < r->count; i++) {
+        row.row = r->rows[i].row;
+        to = point_at(&row, r->rows[i].begin, r->rows[i].end, to);
+    }
+}
+
+// The channels of a vector in a round's pixels: pairs as vectors, or as a tile of A has them.
+struct channels {
+    int first, lanes;
+    enum gb_type type;
+    bool transposed;
+    size_t stride; // of tiles: pairs from a channel to the next
+};
+
+GB_INLINE void pack_some(const struct round *round, ptrdiff_t at, int lanes, enum gb_type type,
+                         bool stepped, gb_bf16 *to) {
+    const ptrdiff_t step = round->step;
+    const char *next = stepped ? round->pixels[0] + at : NULL;
+    for (int q = 0; q < ROUND; q++, to += 2 * GB_LANES, next += 2 * step) {
+        const char *first = next, *second = next + step;
+        if (!stepped) {
+            first = round->pixels[2 * q] ? round->pixels[2 * q] + at : zeros;
+            second = round->pixels[2 * q + 1] ? round->pixels[2 * q + 1] + at : zeros;
+        }
+        const gb_pairs pairs =
+            type == GB_BF16 ? gb_pairs_zip((const gb_bf16 *)(const void *)first, lanes,
+                                           (const gb_bf16 *)(const void *)second, lanes)
+                            : gb_pairs_interleave(gb_pairs_round(
+                                  gb_v_load_part((const float *)(const void *)first, lanes),
+                                  gb_v_load_part((const float *)(const void *)second, lanes)));
+        gb_pairs_store(to, pairs);
+    }
+}
+
+GB_INLINE void pack_vectors(const struct round *round, ptrdiff_t at, int lanes, enum gb_type type,
+                            gb_bf16 *to) {
+    if (round->step)
+        pack_some(round, at, lanes, type, true, to);
+    else
+        pack_some(round, at, lanes, type, false, to);
+}
+
+static void pack_round(const struct round *round, const struct channels *c, gb_bf16 *to) {
+    _Alignas(GB_ALIGNMENT) gb_bf16 square[ROUND * GB_LANES * 2];
+    const ptrdiff_t at = c->first * (ptrdiff_t)gb_type_bytes(c->type);
+    gb_bf16 *vectors = c->transposed ? square : to;
+#ifdef GB_HAS_TILES
+    if (c->transposed && c->type == GB_BF16 && c->lanes == GB_LANES) {
+        gb_transpose_pixels(round->pixels, round->step, zeros, at, to, 2 * c->stride);
+        return;
+    }
+#endif
+    if (c->type == GB_BF16 && c->lanes == GB_LANES)
+        pack_vectors(round, at, GB_LANES, GB_BF16, vectors);
+    else if (c->type == GB_BF16)
+        pack_vectors(round, at, c->lanes, GB_BF16, vectors);
+    else
+        pack_vectors(round, at, c->lanes, GB_F32, vectors);
+    if (c->transposed)
+        gb_transpose((const float *)(const void *)square, GB_LANES, (float *)(void *)to, c->stride);
+}
+
+// A thread's share of both: all channels of a round of pixels after each other, since a vector of
+// them is half a cache line.
 static void pack(const struct run *run, const struct k_block *block, int rank, int size) {
     const struct gradient *g = &run->g;
     const size_t pairs = packed_rows(g, block->rows) * g->k.pairs;
-    const size_t end = gb_round_up(pairs + ROUND - 1, ROUND), some = gb_round_up(g->k.pairs, ROUND);
-    const size_t columns = g->channel_panels * g->kernel_w;
-    const struct gb_range x = gb_partition(gb_ceil_div(end, some) * columns, rank, size);
+    const size_t rounds = gb_ceil_div(pairs + ROUND - 1, ROUND), x_column = g->x_pairs * GB_LANES;
+    const struct gb_conv_problem *p = &run->plan->problem;
+    const struct gb_range x = gb_partition(rounds, rank, size);
+    struct channels c = {.type = run->x->type,
+                         .transposed = A_IS_TRANSPOSED && !g->exchanged,
+                         .stride = g->dense_tiles ? ROUND : g->x_pairs};
+    const bool in_rows = c.transposed && !g->dense_tiles;
+    struct round_rows rows;
+    struct round round;
     for (size_t at = x.begin; at < x.end; at++) {
-        const size_t first = at / columns * some;
-        pack_x(run, block, at % columns, first, gb_min_size(first + some, end));
+        const size_t offset = at * ROUND * 2 * (in_rows ? 1 : GB_LANES);
+        rows_of_x(run, block, at * ROUND, &rows);
+        for (int b = 0; b < p->kernel_w; b++) {
+            gb_bf16 *to = run->packed_x + (size_t)b * x_column * 2 + offset;
+            point_at_round(&rows, pixel_row_of(run->x, run->plan->out_w, b - p->pad_w, p->stride_w),
+                           &round);
+            for (size_t q = 0; q < g->channel_panels; q++, to += g->kernel_w * x_column * 2) {
+                c.first = (int)q * GB_LANES;
+                c.lanes = gb_min_int(p->c - c.first, GB_LANES);
+                pack_round(&round, &c, to);
+            }
+        }
     }
-    const struct gb_range dy = gb_partition(g->vectors, rank, size);
-    for (size_t v = dy.begin; v < dy.end; v++)
-        pack_dy(run, block, v);
+    const size_t segment_rounds =
+        gb_ceil_div(gb_min_size(g->k.segment_rows, block->rows) * g->k.pairs, ROUND);
+    const size_t segments = gb_ceil_div(block->rows, g->k.segment_rows);
+    const struct gb_range dy = gb_partition(segments * segment_rounds, rank, size);
+    const struct pixel_row dy_row = pixel_row_of(run->dy, run->dy->w, 0, 1);
+    c = (struct channels){
+        .type = GB_BF16, .transposed = A_IS_TRANSPOSED && g->exchanged, .stride = ROUND};
+    for (size_t at = dy.begin; at < dy.end; at++) {
+        rows_of_dy(run, block, block->first + at / segment_rounds * g->k.segment_rows,
+                   at % segment_rounds * ROUND, &rows);
+        point_at_round(&rows, dy_row, &round);
+        for (size_t v = 0; v < g->vectors; v++) {
+            c.first = (int)v * GB_LANES;
+            c.lanes = gb_max_int(gb_min_int(p->k - c.first, GB_LANES), 0);
+            pack_round(&round, &c, run->packed_dy + (v * g->dy_pairs + at * ROUND) * GB_LANES * 2);
+        }
+    }
 }
 
 // ---- The loops ----

@@ -12,7 +12,7 @@ enum { TILE = GB_TILE_PAIRS, MR = 2 * TILE, NR = 2 * TILE };
 static_assert(GB_LANES == GB_TILE_PAIRS, "a tile is as wide as a vector");
 
 enum { WORK_SAVED = 4 };         // against fp32
-enum { KC = 96 };                // pairs of operands of a unit that stay in the first-level cache
+enum { KC = 128 };               // pairs of operands of a unit that stay in the first-level cache
 enum { A_IS_TRANSPOSED = true }; // a row of pairs for each channel
 
 static void micro_kernel_begin(void) {

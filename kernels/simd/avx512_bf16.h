@@ -14,9 +14,21 @@ GB_INLINE gb_pairs gb_pairs_load(const uint16_t *p) {
 GB_INLINE void gb_pairs_store(uint16_t *p, gb_pairs pairs) {
     _mm512_storeu_si512(p, (__m512i)pairs);
 }
+// Lane i: (first[i], second[i]) from 2 * GB_LANES values, the first ones and then the second ones.
+GB_INLINE gb_pairs gb_pairs_interleave(gb_pairs halves) {
+    static const uint16_t order[2 * GB_LANES] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                 21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    return (gb_pairs)_mm512_permutexvar_epi16(_mm512_loadu_si512(order), (__m512i)halves);
+}
+
 // Lane i: (first[i], second[i]), of so many values; beyond them zeros, and memory is not read.
 GB_INLINE gb_pairs gb_pairs_zip(const uint16_t *first, int first_count, const uint16_t *second,
                                 int second_count) {
+    if (first_count == GB_LANES && second_count == GB_LANES) // a shuffle less
+        return gb_pairs_interleave((gb_pairs)_mm512_inserti64x4(
+            _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)first)),
+            _mm256_loadu_si256((const __m256i *)(const void *)second), 1));
     const __m256i low = _mm256_maskz_loadu_epi16(gb_part_mask(first_count), first);
     const __m256i high = _mm256_maskz_loadu_epi16(gb_part_mask(second_count), second);
     return (gb_pairs)_mm512_or_si512(_mm512_cvtepu16_epi32(low),
@@ -41,14 +53,6 @@ GB_INLINE gb_v gb_pairs_dot(gb_v sum, gb_pairs a, gb_pairs b) {
 // As gb_bf16_round: the first vector's lanes, then the second's.
 GB_INLINE gb_pairs gb_pairs_round(gb_v first, gb_v second) {
     return (gb_pairs)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first);
-}
-
-// Lane i: (first[i], second[i]) from 2 * GB_LANES values, the first ones and then the second ones.
-GB_INLINE gb_pairs gb_pairs_interleave(gb_pairs halves) {
-    static const uint16_t order[2 * GB_LANES] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
-                                                 21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
-                                                 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    return (gb_pairs)_mm512_permutexvar_epi16(_mm512_loadu_si512(order), (__m512i)halves);
 }
 
 // Stores even[0], odd[0], even[1], odd[1], ...
