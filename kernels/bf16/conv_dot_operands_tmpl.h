@@ -128,24 +128,39 @@ static void copy_rows(const struct gb_dot_product *g, const struct gb_tensor *in
 
 // ---- The data gradient's weights ----
 
-// 2*GB_LANES input channels of GB_LANES outputs, from pairs of the former to pairs of the latter.
-// `from`: rows of 32-bit pairs, of which `rows` are there.
-static void transpose_pairs(const float *from, size_t from_row, size_t rows,
-                            gb_v even[GB_LANES / 2], gb_v odd[GB_LANES / 2]) {
-    float square[GB_LANES * GB_LANES], edge[GB_LANES * GB_LANES] = {0};
-    if (rows < GB_LANES) {
-        for (size_t r = 0; r < rows; r++)
-            gb_v_store(edge + r * GB_LANES, gb_v_load(from + r * from_row));
-        from = edge;
-        from_row = GB_LANES;
-    }
+// From GB_LANES rows, each with pairs of input channels of GB_LANES outputs, to GB_LANES / 2 rows,
+// each with pairs of outputs of 2*GB_LANES channels. Rows in pairs.
+#ifndef gb_pairs_transpose
+static void gb_pairs_transpose(const float *from, size_t from_row, float *to, size_t to_row) {
+    float square[GB_LANES * GB_LANES];
     gb_transpose(from, from_row, square, GB_LANES);
     for (size_t o = 0; o < GB_LANES / 2; o++) {
         const gb_vi first = gb_v_bits(gb_v_load(square + 2 * o * GB_LANES));
         const gb_vi second = gb_v_bits(gb_v_load(square + (2 * o + 1) * GB_LANES));
         const gb_vi lower = gb_vi_set(0xffff);
-        even[o] = gb_vi_float_bits((first & lower) | second << 16);
-        odd[o] = gb_vi_float_bits((first >> 16 & lower) | (second & ~lower));
+        gb_v_store_interleaved(to + o * to_row, gb_vi_float_bits((first & lower) | second << 16),
+                               gb_vi_float_bits((first >> 16 & lower) | (second & ~lower)));
+    }
+}
+#endif
+
+// The same at the edges: of `from` only `rows` are there, and of the result `to_rows` are stored,
+// and of those both vectors or the first alone.
+static void transpose_some(const float *from, size_t from_row, size_t rows, float *to,
+                           size_t to_row, size_t to_rows, bool both) {
+    float edge[GB_LANES * GB_LANES], square[GB_LANES * GB_LANES];
+    if (rows < GB_LANES) {
+        for (size_t r = 0; r < GB_LANES; r++)
+            gb_v_store(edge + r * GB_LANES, r < rows ? gb_v_load(from + r * from_row) : (gb_v){0});
+        from = edge;
+        from_row = GB_LANES;
+    }
+    gb_pairs_transpose(from, from_row, square, 2 * GB_LANES);
+    for (size_t p = 0; p < to_rows; p++) {
+        const float *row = square + p * 2 * GB_LANES;
+        gb_v_store(to + p * to_row, gb_v_load(row));
+        if (both)
+            gb_v_store(to + p * to_row + GB_LANES, gb_v_load(row + GB_LANES));
     }
 }
 
@@ -161,22 +176,18 @@ static void transpose_panel(const struct gb_dot_product *g, const struct gb_bf16
             const size_t from_row = gb_bf16_panel_width(weights, o / GB_BF16_NR);
             const size_t pairs = gb_min_size(g->b.tap_pairs - o / 2, GB_LANES / 2);
             for (size_t q = 0; q < width; q += 2 * GB_LANES) {
-                const size_t pair = (first + q) / 2, columns = gb_min_size(width - q, 2 * GB_LANES);
+                const size_t pair = (first + q) / 2;
+                const bool both = width - q >= 2 * GB_LANES;
                 const size_t rows = gb_min_size(weights->tap_pairs - pair, GB_LANES);
                 const gb_bf16 *from =
                     packed + gb_bf16_packed_index(weights, from_tap, first + q, o);
-                gb_v even[GB_LANES / 2], odd[GB_LANES / 2];
-                transpose_pairs((const float *)(const void *)from, from_row, rows, even, odd);
-                for (size_t p = 0; p < pairs; p++) {
-                    float row[2 * GB_LANES];
-                    gb_bf16 *at = to + 2 * ((tap * g->b.tap_pairs + o / 2 + p) * width + q);
-                    if (columns == 2 * GB_LANES) {
-                        gb_v_store_interleaved((float *)(void *)at, even[p], odd[p]);
-                        continue;
-                    }
-                    gb_v_store_interleaved(row, even[p], odd[p]);
-                    memcpy(at, row, GB_LANES * sizeof *row);
-                }
+                float *at =
+                    (float *)(void *)(to + 2 * ((tap * g->b.tap_pairs + o / 2) * width + q));
+                if (rows == GB_LANES && pairs == GB_LANES / 2 && both)
+                    gb_pairs_transpose((const float *)(const void *)from, from_row, at, width);
+                else
+                    transpose_some((const float *)(const void *)from, from_row, rows, at, width,
+                                   pairs, both);
             }
         }
     }

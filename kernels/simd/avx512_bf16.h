@@ -67,6 +67,26 @@ GB_INLINE void gb_v_store_interleaved(float *p, gb_v even, gb_v odd) {
         _mm512_permutex2var_ps((__m512)even, _mm512_loadu_si512(order + GB_LANES), (__m512)odd));
 }
 
+// From GB_LANES rows of pairs to GB_LANES / 2: row r has values 2r and 2r + 1 of GB_LANES columns,
+// and then row p columns 2p and 2p + 1 of 2 * GB_LANES values. from_row is even.
+#define gb_pairs_transpose gb_pairs_transpose
+GB_INLINE void gb_pairs_transpose(const float *from, size_t from_row, float *to, size_t to_row) {
+    // (a, b), (c, d) to (a, c), (b, d)
+    const __m512i exchange = _mm512_set4_epi32(0x0f0e0b0a, 0x0d0c0908, 0x07060302, 0x05040100);
+    GB_UNROLL
+    for (size_t at = 0; at < GB_LANES / 4 * 2; at++) {
+        const size_t half = at / 4 * 8, quad = at % 4 * 4;
+        const float *row = from + half * from_row + quad;
+        const gb_v even = gb_load_quads(row, from_row / 2);
+        const gb_v odd = gb_load_quads(row + from_row, from_row / 2);
+        const __m512i first = _mm512_shuffle_epi8((__m512i)even, exchange);
+        const __m512i second = _mm512_shuffle_epi8((__m512i)odd, exchange);
+        float *out = to + quad / 2 * to_row + 2 * half;
+        _mm512_storeu_si512(out, _mm512_unpacklo_epi64(first, second));
+        _mm512_storeu_si512(out + to_row, _mm512_unpackhi_epi64(first, second));
+    }
+}
+
 // The first `count` values, 0 <= count <= 2 * GB_LANES; others are not written.
 GB_INLINE void gb_pairs_store_part(uint16_t *p, gb_pairs pairs, int count) {
     _mm512_mask_storeu_epi16(p, (__mmask32)(((uint64_t)1 << count) - 1), (__m512i)pairs);
