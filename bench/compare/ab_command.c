@@ -26,9 +26,9 @@
 #include "kernels/random/random.h"
 #include "tasks/verdicts.h"
 
-static const char *const forwarded_names[] = {"--filter",  "--kind",  "--model", "--backend",
-                                              "--threads", "--cache", "--reps",  "--suite",
-                                              "--check",   "--label", "--budget"};
+static const char *const forwarded_names[] = {
+    "--filter", "--kind",  "--model", "--backend",   "--threads",    "--cache", "--reps",
+    "--suite",  "--check", "--label", "--precision", "--checkpoint", "--budget"};
 enum { FORWARDED = sizeof forwarded_names / sizeof *forwarded_names, BUDGET = FORWARDED - 1 };
 
 // The executables of one side: one, or layouts of one build.
@@ -517,6 +517,9 @@ static enum gb_status ab(int argc, const char **argv) {
         gb_option_string("suite", "NAME", &request.forwarded[7], "same as bench --suite"),
         gb_option_string("check", "WORD", &request.forwarded[8], "same as bench --check"),
         gb_option_string("label", "NAME", &request.forwarded[9], "same as bench --label"),
+        gb_option_string("precision", "WORD", &request.forwarded[10], "same as bench --precision"),
+        gb_option_string("checkpoint", "FILE", &request.forwarded[11],
+                         "same as bench --checkpoint"),
         gb_option_string("budget", "TIME", &request.budget_text,
                          "time for all: 90s, 5min, 2h; benchmarks that do not fit are left out"),
         gb_option_string("threshold", "PERCENT", &request.threshold_text,

@@ -263,8 +263,8 @@ gives 2 '^glowbench: cannot run: ./none: No such file' ab --base ./old --new ./n
 gives 2 '^glowbench: missing option: --new' ab --base ./old
 : >calls
 build new seed=2
-pairs 0 '^no regression' --pairs 12 --label here
-grep -q -e '--label here' calls || complain "ab does not pass --label on"
+pairs 0 '^no regression' --pairs 12 --label here --precision bf16 --checkpoint own
+grep -q -e '--label here --precision bf16 --checkpoint own' calls || complain "ab does not pass bench's options on"
 
 # ---- Layouts of two builds
 
