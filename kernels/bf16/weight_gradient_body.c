@@ -146,9 +146,11 @@ static const char **point_at(const struct pixel_row *r, int begin, int end, cons
     int m = 2 * begin;
     for (; m < 2 * end && m < r->begin; m++)
         *to++ = NULL;
-    const char *at = r->row + (m * r->stride + r->first) * r->pixel_bytes;
-    for (; m < inside_end; m++, at += step)
-        *to++ = at;
+    if (m < inside_end) {
+        const char *at = r->row + (m * r->stride + r->first) * r->pixel_bytes;
+        for (; m < inside_end; m++, at += step)
+            *to++ = at;
+    }
     for (; m < 2 * end; m++)
         *to++ = NULL;
     return to;
