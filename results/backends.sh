@@ -7,7 +7,8 @@
 # SUITE=quick 20. Interrupted, the same command resumes.
 #
 #     NAME=xeon-amx sh results/backends.sh     NAME: of the files, and the rows' label
-#     sh results/backends.sh --readme          only the tables, from the rows that there are
+#     sh results/backends.sh --readme          only the tables, here and in README.md, from the
+#                                              rows that there are
 #
 # Other arguments go to bench.
 #
@@ -63,6 +64,18 @@ table() { # ROWS
     rm "$scores"
 }
 
+# Machine and table of every CPU.
+tables() {
+    for rows in "$results"/*.jsonl; do
+        [ -e "$rows" ] || continue
+        echo
+        echo "**$(basename "$rows" .jsonl)**:"
+        sed -n '1s/.*"model":"\([^"]*\)".*"cores":\([0-9]*\).*"distribution":"\([^"]*\)".*"commit":"\([^"]*\)".*/\1, \2 cores, \3, commit \4/p' "$rows"
+        echo
+        table "$rows"
+    done
+}
+
 readme() {
     page=$(mktemp)
     {
@@ -72,21 +85,20 @@ readme() {
         echo
         echo "Scores as \`glowbench score\` computes them (geometric means; higher is better) of each CPU that the"
         echo "suite was run on, with all its threads, and in brackets how many times the native backend's they"
-        echo "are. \`NAME=... sh results/backends.sh\` adds a CPU, \`--readme\` makes this page. oneDNN 3 and"
-        echo "PyTorch are timed after the others, so that a machine whose speed drifts shows in their ratio;"
-        echo "PyTorch has rows of the models only. More: \`glowbench report results/backends/NAME.jsonl\`."
-        for rows in "$results"/*.jsonl; do
-            [ -e "$rows" ] || continue
-            echo
-            echo "## $(basename "$rows" .jsonl)"
-            echo
-            sed -n '1s/.*"model":"\([^"]*\)".*"cores":\([0-9]*\).*"distribution":"\([^"]*\)".*"commit":"\([^"]*\)".*/\1, \2 cores, \3, commit \4/p' "$rows"
-            echo
-            table "$rows"
-        done
+        echo "are. \`NAME=... sh results/backends.sh\` adds a CPU, \`--readme\` makes this page and the tables of"
+        echo "README.md. oneDNN 3 and PyTorch are timed after the others, so that a machine whose speed drifts"
+        echo "shows in their ratio; PyTorch has rows of the models only. More:"
+        echo "\`glowbench report results/backends/NAME.jsonl\`."
+        tables
     } >"$page"
     cat "$page" >"$results/README.md"
-    rm "$page"
+    tables >"$page"
+    awk -v page="$page" '
+        /^<!-- end of backends -->/ { inside = 0; print "" }
+        !inside { print }
+        /^<!-- backends -->/ { inside = 1; while ((getline line <page) > 0) print line }' README.md >"$page.new"
+    cat "$page.new" >README.md
+    rm "$page" "$page.new"
 }
 
 if [ "${1:-}" = --readme ]; then
@@ -177,4 +189,4 @@ join rows bf16 onednn3 cglow-horses-32 cnf-sr-32 steps cglow-lfw-32 cglow-denois
     cglow-inpaint-64 | grep '"operation":"step"' >"$results/steps/$NAME.jsonl"
 "$glowbench" report "$results/$NAME.jsonl" --markdown "$results/$NAME.md"
 readme
-echo "$results/README.md, $results/$NAME.jsonl, $results/$NAME.md and $results/steps/$NAME.jsonl are written."
+echo "README.md, $results/README.md, $results/$NAME.jsonl, $results/$NAME.md and $results/steps/$NAME.jsonl are written."
