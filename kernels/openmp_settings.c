@@ -80,7 +80,9 @@ enum gb_status gb_openmp_settings(void) {
     if (!found) { // "Stack size less than minimum of 16k", "Logical CPU number 99 out of range"
         const bool is_stack = strncmp(complaint, "Stack size", strlen("Stack size")) == 0;
         return gb_fail(GB_BAD_INPUT, "bad value",
-                       is_stack ? "OMP_STACKSIZE" : "GOMP_CPU_AFFINITY or OMP_PLACES",
+                       !is_stack                 ? "GOMP_CPU_AFFINITY or OMP_PLACES"
+                       : getenv("OMP_STACKSIZE") ? "OMP_STACKSIZE"
+                                                 : "GOMP_STACKSIZE",
                        "refused by OpenMP: %s", complaint);
     }
     snprintf(name, sizeof name, "%.*s", (int)strspn(found, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"), found);

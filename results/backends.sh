@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Times a suite on every backend and peer of this CPU, and writes its rows and its table, and steps
 # of the models that results/runs train, under results/backends: native kernels, oneDNN 2.6, OpenBLAS
-# and libxsmm interleaved, the first two in bf16 as well where the CPU has it, then oneDNN 3 in a
+# and libxsmm interleaved, in bf16 as well where they and the CPU have it, then oneDNN 3 in a
 # build of its own, then PyTorch. On an idle machine with two cores it takes about 45 minutes, with
 # SUITE=quick 20. Interrupted, the same command resumes.
 #
@@ -33,7 +33,7 @@ table() { # ROWS
         rm "$scores"
         return
     fi
-    # machine,commit,threads,score,backend,problems,timed,samples,unit,value,low,high,limit,precision;
+    # machine,commit,threads,score,backend,problems,timed,samples,unit,value,low,high,limit,precision,watts;
     # names are in quotes and may hold commas.
     sed 's/^"[^"]*",//' "$scores" | awk -F, '
         function name(text) { gsub(/"/, "", text); return text }
@@ -143,7 +143,9 @@ sweep "$glowbench" "$out/steps.jsonl" --kind steps --backend "$native,onednn" --
     --reps 5 \
     --model cglow-lfw-32,cglow-denoise-128,cglow-depth,cglow-inpaint,dncnn,fcn,ffn,srcnn "$@"
 if grep -q '^ISAs.*bf16' "$out/info"; then
-    sweep "$glowbench" "$out/bf16.jsonl" --suite "$SUITE" --precision bf16 --backend "$native,onednn" "$@"
+    libraries=onednn
+    ! grep -q '^ *libxsmm.*bf16' "$out/info" || libraries=$libraries,libxsmm
+    sweep "$glowbench" "$out/bf16.jsonl" --suite "$SUITE" --precision bf16 --backend "$native,$libraries" "$@"
 fi
 [ ! -x "$onednn3" ] ||
     sweep "$onednn3" "$out/onednn3.jsonl" --suite "$SUITE" --backend onednn "$@"

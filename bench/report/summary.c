@@ -316,7 +316,7 @@ static void name_summaries(struct gb_summaries *all) {
     enum { PRODUCT, COMMIT, NUMBER, PASSES };
     for (int i = 0; i < all->count; i++) {
         const char *label = all->list[i].first->label;
-        snprintf(all->list[i].name, sizeof all->list[i].name, "%.120s",
+        snprintf(all->list[i].name, sizeof all->list[i].name, "%.100s",
                  *label ? label : gb_summary_machine(&all->list[i]));
     }
     for (int pass = products_differ(all) ? PRODUCT : COMMIT; pass < PASSES; pass++) {

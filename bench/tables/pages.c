@@ -429,7 +429,7 @@ static void put_times(FILE *page, const struct gb_results *results, const struct
         "the learning curves) first reached the paper's figure for the whole test set or, where "
         "it never did, its own best. From five seeds on, the fastest and the slowest are left "
         "out of the mean. `glowbench tables --time-to psnr=27` shows other values. Projected, not "
-        "measured: the time times the ratio of a training step of the same model with the "
+        "measured: the time multiplied by the ratio of a training step of the same model with the "
         "library to the native one, both timed by `sh results/backends.sh`.\n\n"
         "|  | setting | score | seeds | steps | time | projected |\n"
         "|---|---|---|---:|---:|---:|---|\n",

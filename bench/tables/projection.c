@@ -59,18 +59,19 @@ static bool changes_model(const json_t *run, const struct gb_model_kind *kind) {
 // Whether the step is of this model at this size: "step/train/cglow-depth-96x128b2_bf16".
 static bool is_of(const struct gb_row *step, const char *model, const char *precision) {
     const size_t length = strlen(model);
-    return strncmp(step->problem, model, length) == 0 && strchr("bx", step->problem[length]) &&
+    return strncmp(step->problem, model, length) == 0 &&
+           (step->problem[length] == 'b' || step->problem[length] == 'x') &&
            strcmp(*step->precision ? step->precision : "fp32", precision) == 0;
 }
 
-// The smallest ratio of a library's step to the native one with as many threads on its machine; 0
-// if there is none.
+// The smallest ratio of a library's step to the backend's with as many threads on its machine; 0 if
+// there is none.
 static double ratio_of(const struct gb_rows *steps, const char *model, const char *precision,
-                       const char *library) {
+                       const char *backend, const char *library) {
     double ratio = 0;
     for (size_t i = 0; i < steps->count; i++) {
         const struct gb_row *native = &steps->list[i];
-        if (*native->library || !is_of(native, model, precision))
+        if (strcmp(native->backend, backend) != 0 || !is_of(native, model, precision))
             continue;
         for (size_t j = 0; j < steps->count; j++) {
             const struct gb_row *step = &steps->list[j];
@@ -101,7 +102,8 @@ void gb_projected_times(const struct gb_rows *steps, const json_t *run, const js
     snprintf(problem, sizeof problem, "step/train/%s-%s-%lld", model->name, task->name,
              (long long)gb_json_integer(json_object_get(run, "options"), "size"));
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
-        const double ratio = ratio_of(steps, problem, gb_row_precision(row), libraries[i]);
+        const double ratio = ratio_of(steps, problem, gb_row_precision(row),
+                                      gb_json_text(row, "backend"), libraries[i]);
         char time[32];
         const size_t length = strlen(text);
         if (!(ratio > 0))

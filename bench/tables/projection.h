@@ -17,9 +17,9 @@ enum gb_status gb_backend_steps_read(const char *directory, struct gb_rows *step
 enum { GB_PROJECTED = 128 };
 
 // "oneDNN 10 min 22 s, PyTorch 39 min 20 s": `seconds` of training of a results row (of run
-// configuration `run`) times the ratio of the fastest step of each to the native step of the same
-// problem, threads and label; the rows of the first native step that has one count. "" if no step
-// of this model, at its size and precision, was timed, or if the run changes the model's
+// configuration `run`) times the ratio of the fastest step of each to the step of the row's backend
+// with the same problem, threads and label; the first of these steps that has one counts. "" if no
+// step of this model, at its size and precision, was timed, or if the run changes the model's
 // architecture.
 void gb_projected_times(const struct gb_rows *steps, const json_t *run, const json_t *row,
                         double seconds, char text[static GB_PROJECTED]);

@@ -247,9 +247,12 @@ GB_INLINE void pack_some(const struct round *round, ptrdiff_t at, int lanes, enu
                          bool stepped, gb_bf16 *to) {
     const ptrdiff_t step = round->step;
     const char *next = stepped ? round->pixels[0] + at : NULL;
-    for (int q = 0; q < ROUND; q++, to += 2 * GB_LANES, next += 2 * step) {
-        const char *first = next, *second = next + step;
-        if (!stepped) {
+    for (int q = 0; q < ROUND; q++, to += 2 * GB_LANES) {
+        const char *first = next, *second;
+        if (stepped) {
+            second = first + step;
+            next = second + step;
+        } else {
             first = round->pixels[2 * q] ? round->pixels[2 * q] + at : zeros;
             second = round->pixels[2 * q + 1] ? round->pixels[2 * q + 1] + at : zeros;
         }

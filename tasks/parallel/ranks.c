@@ -44,7 +44,7 @@ json_t *gb_ranks_json(void) {
     for (int r = 0; job.hosts && r < job.ranks.count; r++)
         gb_json_append(&hosts, json_string(job.hosts[r]));
     return json_pack("{s:i, s:o, s:s, s:b}", "ranks", job.ranks.count, "hosts", hosts, "library",
-                     job.ranks.library, "overlap", job.ranks.overlaps);
+                     job.ranks.library, "overlap", job.ranks.count > 1 && job.ranks.overlaps);
 }
 
 // ---- The launcher ----
@@ -141,7 +141,7 @@ static enum gb_status read_overlap(void) {
     static const char name[] = "GB_MPI_OVERLAP";
     const char *text = getenv(name);
     if (text && strcmp(text, "0") != 0 && strcmp(text, "1") != 0)
-        return gb_fail(GB_BAD_INPUT, "bad value", name, "%s is neither 0 nor 1", text);
+        return gb_fail(GB_BAD_INPUT, "bad value", name, "\"%s\" is neither 0 nor 1", text);
     job.ranks.overlaps = job.ranks.overlaps && !(text && *text == '0');
     return GB_OK;
 }

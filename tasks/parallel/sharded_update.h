@@ -6,7 +6,7 @@
 // so the ranks' number changes no bit.
 //
 // A rank sends and receives about the parameters' size twice a step: (ranks - 1) / ranks of it as
-// sums, and as values, of which split weights travel as bf16: their low halves stay with the owner
+// sums, and as values, of which split weights are sent as bf16: low halves stay with the owner
 // until they are collected.
 #ifndef GB_SHARDED_UPDATE_H
 #define GB_SHARDED_UPDATE_H

@@ -42,7 +42,7 @@ with() {
             with $setting -- 0 '^backends:' list
         done
         with OMP_STACKSIZE=1 -- 2 'bad value: OMP_STACKSIZE: refused by OpenMP: Stack size' $train b
-        with OMP_PLACES={99} -- 2 'bad value: GOMP_CPU_AFFINITY or OMP_PLACES: refused' $train b
+        with 'OMP_PLACES={99999}' -- 2 'bad value: GOMP_CPU_AFFINITY or OMP_PLACES: refused' $train b
     fi
     with OMP_PROC_BIND=true OMP_PLACES=cores OMP_SCHEDULE=static -- 0 ', 2 threads' $train bound --threads 2
     # The program's own threads have stacks of their own size; OpenMP's, on which libraries run, not.

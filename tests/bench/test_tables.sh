@@ -212,7 +212,7 @@ options() {
 }
 options '"size": 16, "iters": 4000'
 echo "{\"run\": \"tiny\", \"seed\": 3, \"steps\": 10, $row, \"metrics\": {\"mean_iou\": 0.5}," \
-    '"scores": [{"step": 5, "mean_iou": 0.6, "seconds": 300}]}' >projected/rows.jsonl
+    '"backend": "avx2", "scores": [{"step": 5, "mean_iou": 0.6, "seconds": 300}]}' >projected/rows.jsonl
 # step SECONDS BACKEND LIBRARY
 step() {
     awk -f "$tests/rows.awk" launches=1 only=0 missing=1 | sed -n "1{s|fc/forward/n0|step/train/cglow-horses-16b2|
@@ -220,6 +220,7 @@ step() {
         s/\"seconds\":[^]]*/\"seconds\":[$1/; s/\"median_seconds\":[^,]*/\"median_seconds\":$1/p}"
 }
 {
+    step 0.020 scalar ''
     step 0.002 avx2 ''
     step 0.003 onednn 'oneDNN 2.6.3'
     step 0.0025 onednn 'oneDNN 3.2.0'
@@ -231,7 +232,7 @@ options '"size": 16, "n-c": 8, "iters": 4000'
 gives 0 '' tables --results projected
 has projected/README.md '| 5 min 00 s |  |'
 echo '{' >>projected/backends/steps/x.jsonl
-gives 2 'projected/backends/steps/x.jsonl: line 5' tables --results projected
+gives 2 'projected/backends/steps/x.jsonl: line 6' tables --results projected
 mkdir log
 echo '{"task": "horses", "seed": 7, "steps": 120, "threads": 2, "backend": "avx2", "config": {"precision": "bf16", "batch": 2}}' \
     >log/run.json

@@ -111,7 +111,7 @@ works 2 $horses --iters 12 --ema 0.9 --clip-norm 20 --score-every 5 --score-imag
 same horses-0 after
 grep -q '"overlap": false' after/run.json || complain "GB_MPI_OVERLAP=0 changes nothing"
 export GB_MPI_OVERLAP=yes
-refuses 2 'GB_MPI_OVERLAP: yes is neither 0 nor 1' "$glowbench" info
+refuses 2 'GB_MPI_OVERLAP: "yes" is neither 0 nor 1' "$glowbench" info
 unset GB_MPI_OVERLAP
 grep -q '"ranks": 4' horses-4/run.json || complain "the ranks are not recorded"
 [ "$(grep -o '"moments_bytes": [0-9]*' horses-2/run.json)" != \
