@@ -96,21 +96,16 @@ static void note_stored(void *argument, int parameter) {
 static void *run(void *argument) {
     static const struct timespec pause = {.tv_nsec = 1000000};
     struct gb_gradient_exchange *e = argument;
-    pthread_mutex_lock(&e->lock);
-    while (!e->ends) {
-        if (!e->running) {
-            pthread_cond_wait(&e->changed, &e->lock);
-            continue;
-        }
-        for (int i = 0; i < GB_SHARD_SLICES; i++)
+    for (bool ends = false; !ends; nanosleep(&pause, NULL)) {
+        pthread_mutex_lock(&e->lock);
+        for (int i = 0; e->running && i < GB_SHARD_SLICES; i++)
             if (!e->sent[i] && atomic_load_explicit(&e->missing[i], memory_order_acquire) == 0)
                 send_slice(e, i, 1, false);
-        gb_ranks_progress();
+        if (e->running)
+            gb_ranks_progress();
+        ends = e->ends;
         pthread_mutex_unlock(&e->lock);
-        nanosleep(&pause, NULL);
-        pthread_mutex_lock(&e->lock);
     }
-    pthread_mutex_unlock(&e->lock);
     return NULL;
 }
 
@@ -168,8 +163,9 @@ enum gb_status gb_gradient_exchange_create(struct gb_gradient_exchange *e,
     count_parameters(e);
     if (ranks > 1 && gb_ranks()->overlaps) {
         pthread_mutex_init(&e->lock, NULL);
-        pthread_cond_init(&e->changed, NULL);
         e->threaded = start_thread(e);
+        if (!e->threaded)
+            pthread_mutex_destroy(&e->lock);
     }
     return GB_OK;
 }
@@ -180,7 +176,6 @@ static void set_running(struct gb_gradient_exchange *e, bool running, bool ends)
     pthread_mutex_lock(&e->lock);
     e->running = running;
     e->ends = ends;
-    pthread_cond_signal(&e->changed);
     pthread_mutex_unlock(&e->lock);
 }
 
@@ -188,7 +183,6 @@ void gb_gradient_exchange_free(struct gb_gradient_exchange *e) {
     if (e->threaded) {
         set_running(e, false, true);
         pthread_join(e->thread, NULL);
-        pthread_cond_destroy(&e->changed);
         pthread_mutex_destroy(&e->lock);
     }
     free(e->nodes);

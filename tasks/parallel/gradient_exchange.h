@@ -5,8 +5,8 @@
 // exchange then adds it to the sums of the rank's other shards, sends the result to the owner, and
 // keeps messages moving. It tests every millisecond and sleeps between, since it shares CPUs with
 // the pass (a step of c-Glow at 32 x 32 on two ranks and 10 Gbit/s takes 213 ms so, 221 ms with
-// tests every 400 us and 249 ms every 100 us, one thread a rank). Where MPI allows calls of one
-// thread only, all buckets are sent after the pass.
+// tests every 400 us and 249 ms every 100 us, one thread a rank). Without GB_MPI_OVERLAP=1, and
+// where MPI allows calls of one thread only, all buckets are sent after the pass.
 #ifndef GB_GRADIENT_EXCHANGE_H
 #define GB_GRADIENT_EXCHANGE_H
 
@@ -31,7 +31,6 @@ struct gb_gradient_exchange {
     bool threaded, running, ends;        // `running`: the thread looks for complete buckets
     pthread_t thread;
     pthread_mutex_t lock; // of all but `missing`
-    pthread_cond_t changed;
 };
 
 // Slices [begin, end) of a rank.

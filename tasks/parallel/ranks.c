@@ -142,7 +142,7 @@ static enum gb_status read_overlap(void) {
     const char *text = getenv(name);
     if (text && strcmp(text, "0") != 0 && strcmp(text, "1") != 0)
         return gb_fail(GB_BAD_INPUT, "bad value", name, "\"%s\" is neither 0 nor 1", text);
-    job.ranks.overlaps = job.ranks.overlaps && !(text && *text == '0');
+    job.ranks.overlaps = job.ranks.overlaps && text && *text == '1';
     return GB_OK;
 }
 

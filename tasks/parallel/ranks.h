@@ -28,8 +28,8 @@ json_t *gb_ranks_json(void);
 
 // For commands that ranks share: joins the job where a launcher started this process, else does
 // nothing. Ranks that share CPUs of a host divide them, and their default of threads follows. To be
-// called once, before any thread is started. GB_MPI_OVERLAP=0 in the environment is as an MPI that
-// allows calls of one thread only. GB_UNSUPPORTED where the module with MPI cannot be loaded,
+// called once, before any thread is started. GB_MPI_OVERLAP=1 in the environment asks for calls of
+// any thread, where MPI allows them. GB_UNSUPPORTED where the module with MPI cannot be loaded,
 // GB_BAD_INPUT for another value of that variable, GB_OUT_OF_MEMORY.
 enum gb_status gb_ranks_begin(void);
 // For other commands: GB_BAD_INPUT under a launcher of several processes.
